@@ -49,7 +49,7 @@ bench-gateway: deps ## the gateway with all its duties beside Envoy; an idle str
 	@bench/gateway-streams.sh
 	@bench/gateway-json.sh
 
-hostile: ## attack the release server beside a client that behaves; what that client feels
+hostile: ## attack the release server (TARGET=gateway: the gateway) beside a client that behaves
 	@bench/hostile.sh $(ATTACKS)
 
 bench-storage: deps ## durable writes and reads a second of both engines beside bare C, in one run

@@ -5,9 +5,14 @@ ahead of time, so that an attacker costs itself as little as it can.
 """
 
 import contextlib
+import dataclasses
+import functools
 import gzip
+import itertools
+import re
 import selectors
 import socket
+import ssl
 import struct
 import time
 
@@ -16,28 +21,63 @@ from hostile import *  # noqa: F403: frames by name
 CHUNK = 256 << 10
 
 
-class Siege:
-    """Where to attack, until when, and what came of it."""
+@dataclasses.dataclass
+class Place:
+    """What is attacked."""
 
-    def __init__(self, port, tls_port, seconds):
-        self.port, self.tls_port = port, tls_port
-        self.end = time.monotonic() + seconds
+    port: int
+    # Whether connections begin with TLS.
+    tls: bool = False
+    # Fields of every call: a credential.
+    fields: tuple = ()
+
+
+class Siege:
+    """Where to attack, how long, and what came of it."""
+
+    def __init__(self, place, seconds):
+        self.place = place
+        self.seconds = seconds
+        self.end = None
         self.counts = {}
+        self._call = self.fields("FullDuplexCall")
 
     @property
     def goes_on(self):
+        # From the first time on: what is sent is made before.
+        self.end = self.end or time.monotonic() + self.seconds
         return time.monotonic() < self.end
 
     def count(self, what, number=1):
         self.counts[what] = self.counts.get(what, 0) + number
 
-    def connect(self):
+    def fields(self, method, **fields):
+        """The field block of a call."""
+        return block(request(method, add=self.place.fields, **fields))
+
+    def head(self, stream, fields=None, flags=END_HEADERS):
+        """The HEADERS of a call; without fields one of FullDuplexCall."""
+        return frame(HEADERS, flags, stream, self._call if fields is None else fields)
+
+    def dial(self):
+        """A connection of the transport, which says nothing yet."""
         for _ in range(100):
             try:
-                return socket.create_connection(("127.0.0.1", self.port), timeout=2)
+                return socket.create_connection(("127.0.0.1", self.place.port), timeout=2)
             except OSError:
                 self.count("refused")
                 time.sleep(0.01)
+        raise SystemExit("the server takes no connections any more")
+
+    def connect(self, protocol="h2"):
+        """A connection for that protocol, with TLS where the place has it."""
+        if not self.place.tls:
+            return self.dial()
+        for _ in range(100):
+            try:
+                return _context(protocol).wrap_socket(self.dial())
+            except OSError:
+                self.count("refused")
         raise SystemExit("the server takes no connections any more")
 
     def greeted(self, *pairs):
@@ -45,10 +85,10 @@ class Siege:
         connection.sendall(PREFACE + settings(*pairs) + settings(flags=ACK))
         return connection
 
-    def flood(self, opening, chunk, reads=True):
+    def flood(self, opening, chunk, reads=True, opens=None):
         """One connection after the other: the opening, then the chunk again and again."""
         while self.goes_on:
-            with contextlib.closing(self.greeted()) as connection:
+            with contextlib.closing((opens or self.greeted)()) as connection:
                 self.count("connections")
                 try:
                     connection.sendall(opening)
@@ -65,43 +105,48 @@ class Siege:
 
     def take(self, connection):
         """Reads what is there."""
+        seconds = connection.gettimeout()
         connection.setblocking(False)
         try:
             while connection.recv(1 << 16):
                 pass
             raise ConnectionResetError
-        except BlockingIOError:
+        except (BlockingIOError, ssl.SSLWantReadError):
             pass
         finally:
-            connection.setblocking(True)
+            connection.settimeout(seconds)
 
-    def hold(self, connections, each=None, pause=0.05):
-        """Keeps connections, opening anew those that were closed; `each` may do something."""
+    def hold(self, connections, each, pause=0.05, opens=None):
+        """Keeps connections, opening anew those that were closed; `each` does something on them."""
         held = []
         watch = selectors.DefaultSelector()
         while self.goes_on:
             while len(held) < connections and self.goes_on:
-                connection = self.connect()
+                connection = (opens or self.connect)()
                 held.append(connection)
                 watch.register(connection, selectors.EVENT_READ)
                 self.count("connections")
-                if each:
+                with contextlib.suppress(OSError):
                     each(connection, True)
             for key, _ in watch.select(0):
                 with contextlib.suppress(OSError):
-                    if key.fileobj.recv(1 << 16):
-                        continue
+                    self.take(key.fileobj)
+                    continue
                 self.count("cut off")
                 watch.unregister(key.fileobj)
                 held.remove(key.fileobj)
                 key.fileobj.close()
-            if each:
-                for connection in held:
-                    with contextlib.suppress(OSError):
-                        each(connection, False)
+            for connection in held:
+                with contextlib.suppress(OSError):
+                    each(connection, False)
             time.sleep(pause)
         for connection in held:
             connection.close()
+
+
+@functools.cache
+def _context(protocol):
+    return client_context(protocol)
 
 
 def _repeated(one):
@@ -114,7 +159,7 @@ def _streams(build, count=20_000):
     def attack(siege):
         chunks, size = [], 500
         for first in range(0, count, size):
-            chunks.append(b"".join(build(2 * i + 1) for i in range(first, first + size)))
+            chunks.append(b"".join(build(siege, 2 * i + 1) for i in range(first, first + size)))
         while siege.goes_on:
             with contextlib.closing(siege.greeted()) as connection:
                 siege.count("connections")
@@ -129,14 +174,6 @@ def _streams(build, count=20_000):
                     siege.count("cut off")
 
     return attack
-
-
-_CALL = block(request("FullDuplexCall"))
-_HEAD = frame(HEADERS, END_HEADERS, 1, _CALL)
-
-
-def _head(stream, fields=_CALL, flags=END_HEADERS):
-    return frame(HEADERS, flags, stream, fields)
 
 
 def settings_flood(siege):
@@ -157,11 +194,11 @@ def unread_ping_flood(siege):
 
 
 def empty_data(siege):
-    siege.flood(_HEAD, _repeated(frame(DATA, 0, 1)))
+    siege.flood(siege.head(1), _repeated(frame(DATA, 0, 1)))
 
 
 def padded_data(siege):
-    siege.flood(_HEAD, _repeated(frame(DATA, PADDED, 1, b"\xff" + bytes(255))))
+    siege.flood(siege.head(1), _repeated(frame(DATA, PADDED, 1, b"\xff" + bytes(255))))
 
 
 def priority_flood(siege):
@@ -169,50 +206,58 @@ def priority_flood(siege):
 
 
 def window_update_flood(siege):
-    siege.flood(_HEAD, _repeated(window_update(1, 1)))
+    siege.flood(siege.head(1), _repeated(window_update(1, 1)))
 
 
 def unknown_frames(siege):
     siege.flood(b"", _repeated(frame(0x77, 0, 0, b"x")))
 
 
-rapid_reset = _streams(lambda stream: _head(stream) + rst(stream))
-half_requests = _streams(lambda stream: _head(stream), 2_000)
-provoked_resets = _streams(lambda stream: _head(stream) + window_update(stream, 0))
-malformed_heads = _streams(lambda stream: _head(stream, block([(":method", "GET")])))
-refused_calls = _streams(
-    lambda stream: _head(stream, block(request("Nothing")), END_HEADERS | END_STREAM)
+rapid_reset = _streams(lambda siege, stream: siege.head(stream) + rst(stream))
+half_requests = _streams(lambda siege, stream: siege.head(stream), 2_000)
+provoked_resets = _streams(lambda siege, stream: siege.head(stream) + window_update(stream, 0))
+malformed_heads = _streams(
+    lambda siege, stream: siege.head(stream, block([(":method", "GET")]))
 )
+
+
+def _whole(fields):
+    """Builds requests that have no body."""
+    return lambda siege, stream: siege.head(stream, fields, END_HEADERS | END_STREAM)
+
+
+def refused_calls(siege):
+    _streams(_whole(siege.fields("Nothing")))(siege)
 
 
 def continuation_flood(siege):
     siege.flood(
-        frame(HEADERS, 0, 1, _CALL), _repeated(frame(CONTINUATION, 0, 1, b"\x00\x01a\x01b"))
+        siege.head(1, flags=0), _repeated(frame(CONTINUATION, 0, 1, b"\x00\x01a\x01b"))
     )
 
 
 def empty_continuations(siege):
-    siege.flood(frame(HEADERS, 0, 1, _CALL), _repeated(frame(CONTINUATION, 0, 1)))
+    siege.flood(siege.head(1, flags=0), _repeated(frame(CONTINUATION, 0, 1)))
 
 
 def hpack_bomb(siege):
     """A field of 4 kB in the table, then a byte for each time it is named."""
-    fill = frame(HEADERS, END_HEADERS, 1, _CALL + b"\x40\x01a" + integer(4000, 7) + b"x" * 4000)
-    siege.flood(fill, b"".join(_head(2 * i + 3, b"\xbe" * 16_000) for i in range(16)))
+    fields = siege.fields("FullDuplexCall") + b"\x40\x01a" + integer(4000, 7) + b"x" * 4000
+    bombs = (siege.head(2 * i + 3, b"\xbe" * 16_000) for i in range(16))
+    siege.flood(siege.head(1, fields), b"".join(bombs))
 
 
-header_lists = _streams(
-    lambda stream: _head(stream, _CALL + literal("x", "y" * 14_000), END_HEADERS | END_STREAM),
-    4_000,
-)
+def header_lists(siege):
+    fields = siege.fields("FullDuplexCall") + literal("x", "y" * 14_000)
+    _streams(_whole(fields), 4_000)(siege)
 
 
 def gzip_bomb(siege):
     """3 kB that unpack to 3 MB, just below the limit of a message, and some above it."""
     small, large = (gzip.compress(bytes(size << 20), 9) for size in (3, 64))
-    fields = block(request("UnaryCall", grpc_encoding="gzip"))
+    fields = siege.fields("UnaryCall", grpc_encoding="gzip")
     calls = _streams(
-        lambda stream: _head(stream, fields)
+        lambda siege, stream: siege.head(stream, fields)
         + b"".join(
             frame(DATA, 0, stream, message(bomb, 1)[i : i + 16_384])
             for bomb in (small if stream % 4 == 1 else large,)
@@ -235,32 +280,35 @@ def slow_preface(siege):
 def slow_headers(siege):
     def each(connection, is_new):
         if is_new:
-            connection.sendall(PREFACE + settings() + settings(flags=ACK) + _HEAD[:20])
+            connection.sendall(PREFACE + settings() + settings(flags=ACK) + siege.head(1)[:20])
         else:
-            connection.sendall(_CALL[:1])
+            connection.sendall(siege.fields("FullDuplexCall")[:1])
 
     siege.hold(300, each, 0.5)
 
 
 def slow_tls(siege):
-    siege.port = siege.tls_port
-    siege.hold(300, lambda c, is_new: c.sendall(b"\x16\x03\x01\x02\x00\x01") if is_new else None)
+    def each(connection, is_new):
+        if is_new:
+            connection.sendall(b"\x16\x03\x01\x02\x00\x01")
+
+    siege.hold(300, each, opens=siege.dial)
 
 
 def tls_handshakes(siege):
-    context = client_context()
-    siege.port = siege.tls_port
     while siege.goes_on:
-        with contextlib.suppress(OSError), context.wrap_socket(siege.connect()):
-            siege.count("connections")
+        connection = siege.dial()
+        siege.count("connections")
+        with contextlib.suppress(OSError):
+            _context("h2").wrap_socket(connection).close()
 
 
 def zero_window(siege):
     """Calls whose answers of 1 MB may not be sent."""
-    call = block(request("UnaryCall"))
+    call = siege.fields("UnaryCall")
     body = message(b"\x10\x80\x80\x40")
     calls = b"".join(
-        _head(2 * i + 1, call) + frame(DATA, END_STREAM, 2 * i + 1, body) for i in range(250)
+        siege.head(2 * i + 1, call) + frame(DATA, END_STREAM, 2 * i + 1, body) for i in range(250)
     )
 
     def each(connection, is_new):
@@ -272,11 +320,11 @@ def zero_window(siege):
 
 def never_reading(siege):
     """Answers without end, an open window, and no read."""
-    call = block(request("StreamingOutputCall"))
+    call = siege.fields("StreamingOutputCall")
     body = message(b"\x12\x04\x08\x80\x80\x04" * 2_000)
     greeting = PREFACE + settings((WINDOW_SIZE, 0x7FFFFFFF)) + settings(flags=ACK)
     calls = window_update(0, 0x7FFF0000 - 65_535) + b"".join(
-        _head(2 * i + 1, call) + frame(DATA, END_STREAM, 2 * i + 1, body) for i in range(50)
+        siege.head(2 * i + 1, call) + frame(DATA, END_STREAM, 2 * i + 1, body) for i in range(50)
     )
     held = []
     while siege.goes_on:
@@ -304,7 +352,7 @@ def reconnections(siege):
 
 def neighbor(siege):
     """No attack: a busy client that behaves, 32 calls under way on one connection."""
-    fields, together = block(request("EmptyCall")), 32
+    fields, together = siege.fields("EmptyCall"), 32
     with contextlib.closing(siege.greeted()) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         stream, buffer = 1, b""
@@ -312,7 +360,7 @@ def neighbor(siege):
             ids = range(stream, stream + 2 * together, 2)
             stream += 2 * together
             calls = b"".join(
-                _head(i, fields) + frame(DATA, END_STREAM, i, message(b"")) for i in ids
+                siege.head(i, fields) + frame(DATA, END_STREAM, i, message(b"")) for i in ids
             )
             connection.sendall(calls + window_update(0, 5 * together))
             left = together
@@ -333,6 +381,115 @@ def neighbor(siege):
             siege.count("calls", together)
 
 
+# -- On the JSON face of a gateway, in HTTP/1.1 unless said otherwise
+
+
+def _post(siege, *lines):
+    """The head of a request that has a body."""
+    fields = [f"{name}: {value}" for name, value in siege.place.fields]
+    lines = ["POST /v1/enrollments HTTP/1.1", "host: localhost", *fields, *lines, "", ""]
+    return "\r\n".join(lines).encode()
+
+
+def _posts(siege, body):
+    """Whole requests, one behind the other."""
+    return _repeated(_post(siege, f"content-length: {len(body)}") + body)
+
+
+def _web(siege):
+    return functools.partial(siege.connect, "http/1.1")
+
+
+# A length and a coding that contradict each other: two parsers see different requests.
+_AMBIGUOUS = (
+    "content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    "transfer-encoding: chunked\r\ncontent-length: 200\r\n\r\n0\r\n\r\n",
+    "transfer-encoding: identity\r\ncontent-length: 0\r\n\r\n",
+    "transfer-encoding : chunked\r\n\r\n0\r\n\r\n",
+    "content-length: 0\r\ncontent-length: 5\r\n\r\n",
+    "content-length: +0\r\n\r\n",
+)
+
+
+def smuggled_requests(siege):
+    """Ambiguous requests with another one behind them, which must not be answered."""
+    hidden = b"GET /v1/regions/110000 HTTP/1.1\r\nhost: localhost\r\n\r\n"
+    head = _post(siege)[: -len("\r\n")]
+    for ambiguous in itertools.cycle(_AMBIGUOUS):
+        if not siege.goes_on:
+            return
+        with contextlib.closing(siege.connect("http/1.1")) as connection:
+            siege.count("connections")
+            answers = b""
+            with contextlib.suppress(OSError):
+                connection.sendall(head + ambiguous.encode() + hidden)
+                answers = connection.recv(1 << 16)
+                connection.settimeout(0.01)
+                while chunk := connection.recv(1 << 16):
+                    answers += chunk
+            statuses = re.findall(rb"HTTP/1\.1 (\d+)", answers)
+            siege.count("smuggled" if statuses[1:] else statuses[0].decode() if statuses else "cut")
+
+
+def stated_bodies(siege):
+    """A body of a terabyte by its head."""
+    siege.flood(_post(siege, f"content-length: {1 << 40}"), b" " * CHUNK, opens=_web(siege))
+
+
+def chunked_bodies(siege):
+    """A body without end, in chunks."""
+    chunk = b"8000\r\n" + b" " * 0x8000 + b"\r\n"
+    siege.flood(_post(siege, "transfer-encoding: chunked"), _repeated(chunk), opens=_web(siege))
+
+
+def chunk_framing(siege):
+    """Chunks of a byte, most of which is framing."""
+    chunk = b"1;" + b"x" * 100 + b"\r\n \r\n"
+    siege.flood(_post(siege, "transfer-encoding: chunked"), _repeated(chunk), opens=_web(siege))
+
+
+def oversized_streams(siege):
+    """HTTP/2 requests with the beginning of a gigabyte."""
+    fields = siege.fields(
+        "", _path="/v1/enrollments", content_type="application/json", content_length=str(1 << 30)
+    )
+    body = bytes(1_024)
+    attack = _streams(lambda siege, i: siege.head(i, fields) + frame(DATA, 0, i, body), 2_000)
+    attack(siege)
+
+
+def slow_bodies(siege):
+    def each(connection, is_new):
+        connection.sendall(_post(siege, "content-length: 1000") + b"{" if is_new else b" ")
+
+    siege.hold(300, each, 0.5, opens=_web(siege))
+
+
+def held_bodies(siege):
+    """Bodies of 4 MiB but for their last byte."""
+    length = 4 << 20
+    body = _post(siege, f"content-length: {length}") + b" " * (length - 1)
+
+    def each(connection, is_new):
+        if is_new:
+            connection.sendall(body)
+
+    siege.hold(200, each, opens=_web(siege))
+
+
+def bad_json(siege):
+    siege.flood(b"", _posts(siege, b'{"application":}'), opens=_web(siege))
+
+
+def deep_json(siege):
+    siege.flood(b"", _posts(siege, b'{"application":' * 4_000), opens=_web(siege))
+
+
+def many_wrong_fields(siege):
+    fields = ",".join(f'"x{number}":1' for number in range(1_000))
+    siege.flood(b"", _posts(siege, b"{%s}" % fields.encode()), opens=_web(siege))
+
+
 # Every attack, by the name of its function.
 ATTACKS = (
     "settings_flood settings_table_flood ping_flood unread_ping_flood empty_data padded_data "
@@ -340,4 +497,9 @@ ATTACKS = (
     "provoked_resets malformed_heads refused_calls continuation_flood empty_continuations "
     "hpack_bomb header_lists gzip_bomb slow_preface slow_headers slow_tls tls_handshakes "
     "zero_window never_reading idle_connections reconnections"
+).split()
+# Those on a gateway's JSON face.
+JSON_ATTACKS = (
+    "smuggled_requests stated_bodies chunked_bodies chunk_framing oversized_streams slow_bodies "
+    "held_bodies bad_json deep_json many_wrong_fields"
 ).split()

@@ -2,7 +2,9 @@
 
     bench/hostile.sh [ATTACK...]     SECONDS=5 an attack, ATTACKERS=1 processes
 
-The server has CPU 0 and one event loop; the client, with priority over the attackers, and they
+The server is rpc-interop-server with one event loop, or with TARGET=gateway the gateway on its TLS
+port, with one a processor and rpc-interop-server behind it; the client is then a partner, and so is
+the attacker. The server has CPU 0; the client, with priority over the attackers, and they
 have CPU 1. Each attack meets a server of its own.
 
 On two processors no one is alone: whoever keeps the server busy costs a client some milliseconds
@@ -29,11 +31,12 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.append(str(ROOT / "Tests" / "Conformance"))
+sys.path += [str(ROOT / "Tests" / "Conformance"), str(ROOT / "Tests" / "Integration")]
 
 import hostile  # noqa: E402: needs the path
 import hostile_attacks  # noqa: E402
-from hostile_server import Server  # noqa: E402
+from hostile_attacks import ATTACKS, JSON_ATTACKS, Place  # noqa: E402
+from hostile_server import Gateway, Server  # noqa: E402
 
 # The client calls at this pace, one call at a time, as a kiosk or a page does.
 PACE_SECONDS = 0.002
@@ -59,20 +62,22 @@ def favor(process):
 class Client:
     """A client that behaves: one connection, small unary calls."""
 
-    def __init__(self, port, tls):
-        self.port, self.tls = port, tls
+    def __init__(self, place):
+        self.place = place
         self.failures = 0
         self._connect()
 
     def _connect(self):
-        self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=5)
+        self.socket = socket.create_connection(("127.0.0.1", self.place.port), timeout=5)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self.tls:
+        if self.place.tls:
             self.socket = hostile.client_context().wrap_socket(self.socket)
         self.socket.sendall(hostile.PREFACE + hostile.settings() + hostile.settings(flags=1))
-        self.fields = hostile.block(hostile.request("EmptyCall"))
+        self.fields = hostile.block(hostile.request("EmptyCall", add=self.place.fields))
         self.buffer = b""
         self.stream = 1
+        # The last stream that had a message.
+        self.answered = 0
 
     def call(self):
         """Seconds that a call took; a failed one counts as long as it lasted."""
@@ -94,6 +99,7 @@ class Client:
         return time.perf_counter() - start
 
     def _ended(self):
+        """Whether the call has ended. One that ends without a message has failed."""
         ended = False
         while len(self.buffer) >= 9:
             end = 9 + int.from_bytes(self.buffer[:3], "big")
@@ -101,8 +107,11 @@ class Client:
                 break
             kind, flags = self.buffer[3], self.buffer[4]
             stream = int.from_bytes(self.buffer[5:9], "big")
+            if stream == self.stream and kind == hostile.DATA:
+                self.answered = stream
             if stream == self.stream and kind == hostile.HEADERS and flags & 1:
                 ended = True
+                self.failures += self.answered != stream
             if kind in (hostile.GOAWAY, hostile.RST_STREAM):
                 raise ConnectionResetError
             self.buffer = self.buffer[end:]
@@ -118,22 +127,22 @@ class Client:
         return took
 
 
-def behave(port, tls, before, during, pipe):
+def behave(place, before, during, pipe):
     """The client's process: measures, says so, measures again."""
     pin(1, -10)
-    client = Client(port, tls)
+    client = Client(place)
     client.measure(0.3)
     pipe.send(client.measure(before))
     pipe.recv()
     pipe.send((client.measure(during), client.failures))
 
 
-def besiege(name, port, tls_port, seconds, pipe):
+def besiege(name, place, seconds, pipe):
     """An attacker's process."""
     pin(1, 10)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    siege = hostile_attacks.Siege(port, tls_port, seconds)
+    siege = hostile_attacks.Siege(place, seconds)
     getattr(hostile_attacks, name)(siege)
     pipe.send(siege.counts)
 
@@ -146,40 +155,49 @@ def percentile(seconds, share):
     )
 
 
-def watch(servers, seconds):
-    """CPU seconds and the most memory while the attack goes on."""
-    start, peak = time.monotonic(), 0
-    used = sum(server.cpu_seconds() for server in servers)
+def watch(server, seconds):
+    """CPU and the most memory while the attack goes on."""
+    start, peak, used = time.monotonic(), 0, server.cpu_seconds()
     while time.monotonic() - start < seconds:
-        peak = max(peak, *(server.resident_bytes() for server in servers))
+        peak = max(peak, server.resident_bytes())
         time.sleep(0.05)
-    used = sum(server.cpu_seconds() for server in servers) - used
-    return used / (time.monotonic() - start), peak
+    return (server.cpu_seconds() - used) / (time.monotonic() - start), peak
 
 
-def run(name, seconds, attackers):
-    one = ["--threads", "1"]
-    with Server(flags=one) as plain, Server(tls=True, flags=one) as tls:
-        for server in (plain, tls):
-            favor(server.process.pid)
-        victim = tls if "tls" in name else plain
+def runtime(name):
+    """The server of an attack, and where clients find it."""
+    server = Server(tls="tls" in name, flags=["--threads", "1"])
+    return server, Place(server.port, tls="tls" in name)
+
+
+def gateway(name):
+    server = Gateway()
+    favor(server.backend.pid)
+    return server, Place(server.port, tls=True, fields=(Gateway.KEY,))
+
+
+TARGETS = {"runtime": (runtime, ATTACKS), "gateway": (gateway, ATTACKS + JSON_ATTACKS)}
+
+
+def run(name, start, seconds, attackers):
+    victim, place = start(name)
+    with victim:
+        favor(victim.pid)
         ours, theirs = multiprocessing.Pipe()
-        client = multiprocessing.Process(
-            target=behave, args=(victim.port, victim is tls, 3, seconds, theirs)
-        )
+        client = multiprocessing.Process(target=behave, args=(place, 3, seconds, theirs))
         client.start()
         calm = ours.recv()
         reports = [multiprocessing.Pipe() for _ in range(attackers)]
         processes = [
             multiprocessing.Process(
-                target=besiege, args=(name, plain.port, tls.port, seconds, report[1])
+                target=besiege, args=(name, place, seconds, report[1])
             )
             for report in reports
         ]
         for process in processes:
             process.start()
         ours.send("now")
-        cpu, memory = watch([victim], seconds)
+        cpu, memory = watch(victim, seconds)
         stormy, failures = ours.recv()
         counts = {}
         for report, process in zip(reports, processes):
@@ -190,7 +208,7 @@ def run(name, seconds, attackers):
             if process.is_alive():
                 process.kill()
         client.join()
-        alive = plain.is_running and tls.is_running
+        alive = victim.is_running
     p99 = percentile(calm, 0.99), percentile(stormy, 0.99)
     return {
         "attack": name, "p50_before": percentile(calm, 0.5), "p50": percentile(stormy, 0.5),
@@ -218,22 +236,24 @@ def row(result):
 
 
 def main():
-    known = hostile_attacks.ATTACKS
+    known = [*ATTACKS, *JSON_ATTACKS]
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("attacks", nargs="*", metavar="ATTACK", help=f"of: {', '.join(known)}")
+    parser.add_argument("--target", choices=TARGETS, default="runtime")
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--attackers", type=int, default=1)
     parser.add_argument("--json", help="a file for the figures")
     arguments = parser.parse_args()
+    start, known = TARGETS[arguments.target]
     unknown = set(arguments.attacks) - set(known)
     if unknown:
         parser.error(f"no attack {', '.join(sorted(unknown))}")
     print(HEAD, flush=True)
     results = []
     for name in ["neighbor", *(arguments.attacks or known)]:
-        results.append(run(name, arguments.seconds, arguments.attackers))
+        results.append(run(name, start, arguments.seconds, arguments.attackers))
         results[-1]["beside"] = results[-1]["p99"] / results[0]["p99"]
         print(row(results[-1]), flush=True)
     over = [result["attack"] for result in results if result["beside"] > RATIO_MAX]

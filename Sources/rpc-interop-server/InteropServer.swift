@@ -24,6 +24,9 @@ struct InteropServer: AsyncParsableCommand {
   @Option(help: "Event loops; by default one a processor core.")
   var threads: Int?
 
+  @Flag(help: "Allow each connection what the suite's services allow the gateway.")
+  var inner = false
+
   @Option(help: "A PEM file with the certificate chain; with --tls-key serves TLS.")
   var tlsCert: String?
 
@@ -56,8 +59,10 @@ struct InteropServer: AsyncParsableCommand {
     let reflection = try ReflectionService(
       of: services, descriptorSets: [GRPCTestingDescriptors.fileDescriptorSet])
     let loops = EventLoops(threads: threads)
+    var configuration = ServerConfiguration(address: HostPort(host: host, port: port), tls: tls)
+    if inner { configuration.limits = .trusted }
     let server = Server(
-      configuration: ServerConfiguration(address: HostPort(host: host, port: port), tls: tls),
+      configuration: configuration,
       dispatcher: Dispatcher(router: try Router(services: services + [reflection])),
       loops: loops)
     let address = try await server.start()

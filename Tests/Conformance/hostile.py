@@ -128,11 +128,11 @@ def message(body=b"", flag=0, length=None):
     return struct.pack(">BI", flag, len(body) if length is None else length) + body
 
 
-def client_context():
-    """TLS with HTTP/2 that trusts anyone."""
+def client_context(protocol="h2"):
+    """TLS with one protocol that trusts anyone."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    context.set_alpn_protocols(["h2"])
+    context.set_alpn_protocols([protocol])
     return context
 
 
