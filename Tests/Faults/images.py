@@ -104,7 +104,7 @@ def _pages(change):
 def put(base, files, folder):
     """Makes `folder` again: as `base`, with other files, of the same owner."""
     shutil.rmtree(folder, ignore_errors=True)
-    subprocess.run(["cp", "-a", base, folder], check=True, timeout=60)
+    subprocess.run(["cp", "-a", base, folder], check=True, timeout=600)
     owner = os.stat(folder)
     for name, data in files.items():
         path = pathlib.Path(folder) / name

@@ -95,7 +95,7 @@ class Server:
     def begin(self, suite, environment):
         suite.stop("members")
         self.end()
-        subprocess.run(["cp", "-a", self.folder, self.base], check=True, timeout=60)
+        subprocess.run(["cp", "-a", self.folder, self.base], check=True, timeout=600)
         # What is started from it is thrown away, and need not survive anything.
         with open(self.base / "postgresql.auto.conf", "a") as file:
             file.write("fsync = off\n")
