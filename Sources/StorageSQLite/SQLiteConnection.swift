@@ -24,6 +24,10 @@ final class SQLiteConnection {
   /// With SQLite's default of 1,000, every other commit of a busy service would checkpoint, and
   /// pages changed by every commit (the ends of tables) would be written each time.
   private static let pagesPerCheckpoint: Int32 = 4_000
+  /// The number of commits between checkpoints while single writes come one after the other: some
+  /// 4 MB. A commit that makes the WAL file longer takes more than half as long again as one that
+  /// overwrites it, because the file system has to store the new length, too.
+  private static let commitsPerIdleCheckpoint = 512
   /// The WAL size in pages at which a checkpoint holds new reads for a moment. SQLite starts the
   /// WAL over only when it is copied whole and nobody reads from it, so that reads that overlap
   /// without a gap would let it grow for ever.
@@ -34,8 +38,10 @@ final class SQLiteConnection {
   /// The number of virtual machine steps between two questions whether a statement is over: some
   /// ten microseconds.
   private static let stepsPerQuestion: Int32 = 1_000
-  /// The WAL size in pages of the next checkpoint.
-  private var nextCheckpoint = SQLiteConnection.pagesPerCheckpoint
+  /// The WAL size in pages at the last checkpoint; 0 once the WAL was started over.
+  private var pagesAtCheckpoint: Int32 = 0
+  /// The number of commits since the last checkpoint.
+  private var commits = 0
   /// The WAL size in pages at which running reads are ended next.
   private var nextEnding: Int32 = 0
 
@@ -135,15 +141,18 @@ final class SQLiteConnection {
   /// Checkpoints a WAL that has grown long, as far as readers allow; holds them back if it has
   /// grown very long. A checkpoint that fails because the disk is full is retried later.
   ///
+  /// - Parameter isIdle: Whether nobody waits for the writer, so that it may checkpoint earlier.
   /// - Throws: `StorageError.io`, `.corrupt`: the state of the file is unknown.
-  func moveLog(holding reads: ReadGate) throws(StorageError) {
+  func moveLog(holding reads: ReadGate, isIdle: Bool) throws(StorageError) {
     let pages = log.pages
-    if pages < Self.pagesPerCheckpoint {
-      nextCheckpoint = Self.pagesPerCheckpoint
+    if pages < pagesAtCheckpoint {
+      pagesAtCheckpoint = 0
       nextEnding = pagesEndingReads
     }
-    guard pages >= nextCheckpoint else { return }
-    nextCheckpoint = pages + Self.pagesPerCheckpoint
+    commits += 1
+    let isLong = pages - pagesAtCheckpoint >= Self.pagesPerCheckpoint
+    guard isLong || (isIdle && commits >= Self.commitsPerIdleCheckpoint) else { return }
+    (pagesAtCheckpoint, commits) = (pages, 0)
     let endsReads = pages >= nextEnding
     if endsReads { nextEnding = pages * 2 }
     if pages >= pagesHoldingReads { reads.hold(ending: endsReads) }

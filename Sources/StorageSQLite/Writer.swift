@@ -72,7 +72,8 @@ final class Writer {
     do {
       let failures = try transaction(group)
       for (job, failure) in zip(group, failures) { job.finish(failure) }
-      do { try session.connection.moveLog(holding: shared.gate) } catch {
+      let isIdle = group.count == 1 && shared.writes.count == 0
+      do { try session.connection.moveLog(holding: shared.gate, isIdle: isIdle) } catch {
         stop(error, group[failures.count...])
         return group.count
       }

@@ -114,17 +114,22 @@ struct SQLiteTests {
     }
   }
 
-  @Test("a group does not exceed its limit")
+  @Test("a group does not exceed its limit, and whoever came first is stored first")
   func groupBound() async throws {
     var options = SQLiteOptions()
     options.writesPerCommit = 10
     try await with(options) { database, _ in
       let before = database.statistics
       let failures = try await behindBlocker(database, count: 35) { index in
-        try await database.write(Commit(at: now, statements: [Notes.insert("\(index)")]))
+        // The failure of one changes nobody's turn.
+        let note = Notes.insert(index == 17 ? "0" : "\(index)")
+        try await database.write(
+          Commit(at: now, statements: [note], events: [Notes.event("\(index)")]))
       }
-      #expect(failures.isEmpty)
+      #expect(failures.keys.sorted() == [17])
       #expect(database.statistics.commits - before.commits == 4)
+      let events = try await database.feed(after: .start)
+      #expect(events.map(\.entity) == (0..<35).filter { $0 != 17 }.map { "notes/\($0)" })
     }
   }
 
@@ -201,6 +206,23 @@ struct SQLiteTests {
     }
   }
 
+  private func logBytes(of store: TestStore) throws -> Int {
+    let path = "\(store.path)-wal"
+    return try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0
+  }
+
+  @Test("single writes overwrite the WAL instead of making it longer")
+  func idleLog() async throws {
+    try await with { database, store in
+      var bytes: [Int] = []
+      for index in 1...1_100 {
+        try await Self.insert(database, "\(index)")
+        if index % 550 == 0 { bytes.append(try logBytes(of: store)) }
+      }
+      #expect(bytes[1] < bytes[0] * 3 / 2)
+    }
+  }
+
   @Test("the WAL stays bounded under reads that overlap, and under one that does not end")
   func logBound() async throws {
     var options = SQLiteOptions()
@@ -227,18 +249,14 @@ struct SQLiteTests {
           try await database.write(commit)
         }
       }
-      func logBytes() throws -> Int {
-        let path = "\(store.path)-wal"
-        return try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0
-      }
       try await write(megabytes: 120)
-      #expect(try logBytes() < 60 << 20)
+      #expect(try logBytes(of: store) < 60 << 20)
       let endless = Task { try await database.read(Notes.count, Self.endless) }
       // Time itself is meant, since nothing tells that it has its snapshot.
       try await Task.sleep(for: .milliseconds(20))
       try await write(megabytes: 160)
       await #expect(throws: StorageError.busy) { try await endless.value }
-      #expect(try logBytes() < 120 << 20)
+      #expect(try logBytes(of: store) < 120 << 20)
       for reader in readers { reader.cancel() }
       for reader in readers { await reader.value }
     }
