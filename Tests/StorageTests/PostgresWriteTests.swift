@@ -46,6 +46,112 @@ struct PostgresWriteTests {
     }
   }
 
+  @Test("of writes that share a transaction, one that fails takes no other with it")
+  func groups() async throws {
+    struct Refused: Error {}
+    try await withDatabase(PostgresOptions()) { database, link in
+      let lock = try PostgresSession(link).lock
+      _ = try link.rows("SELECT pg_advisory_lock(?1)", [.integer(lock)])
+      let before = database.statistics
+      let decided = Counter()
+      let writes = (0..<40).map { index in
+        Task {
+          try await database.write { () -> Step<Void> in
+            decided.next()
+            var commit = Commit(
+              at: now, statements: [Notes.insert("\(index == 8 ? 0 : index)")],
+              events: [Notes.event("\(index)")], audit: [Notes.audit("\(index)")])
+            if index == 7 { throw Refused() }
+            if index == 9 {
+              commit.run("UPDATE note SET size = 1 WHERE id = 'no'", expects: .exactly(1))
+            }
+            return .commit(commit, ())
+          }
+        }
+      }
+      try await eventually { decided.value == 40 }
+      _ = try link.rows("SELECT pg_advisory_unlock(?1)", [.integer(lock)])
+      var failures: [Int: any Error] = [:]
+      for (index, write) in writes.enumerated() {
+        if case .failure(let error) = await write.result { failures[index] = error }
+      }
+      // Whichever of 0 and 8 came first is stored.
+      #expect(failures.count == 3)
+      #expect(failures[7] is Refused)
+      #expect((failures[0] == nil) != (failures[8] == nil))
+      #expect(failures[9] as? StorageError == .contention)
+      #expect(database.statistics.writes - before.writes == 37)
+      #expect(database.statistics.commits - before.commits < 20)
+      #expect(try await database.read(Notes.count) == 37)
+      #expect(try await database.verifyAudit().rows == 37)
+      #expect(try await database.verifyAudit().isIntact)
+    }
+  }
+
+  @Test("a read that waits for a lock when its call ends is ended; its connection serves others")
+  func lockedRead() async throws {
+    var options = PostgresOptions()
+    options.readers = 1
+    try await withDatabase(options) { database, link in
+      let session = Query<Int64>.one("SELECT pg_backend_pid() AS id") { try $0.integer("id") }
+      let reader = try await database.read(session)
+      try link.run("BEGIN; LOCK TABLE note")
+      let read = Task { try await database.read(Notes.count) }
+      try await eventually { try waiters(link, for: "relation") == 1 }
+      read.cancel()
+      await #expect(throws: CancellationError.self) { try await read.value }
+      try await eventually { try waiters(link, for: "relation") == 0 }
+      #expect(try await database.read(session) == reader)
+      try link.run("ROLLBACK")
+      #expect(try await database.read(Notes.count) == 0)
+      #expect(try await database.read(session) == reader)
+    }
+  }
+
+  @Test("a write that waits for a lock when its call ends is stored once, however often repeated")
+  func lockedWrite() async throws {
+    try await withDatabase(PostgresOptions()) { database, link in
+      // Reads pass, writes wait.
+      try link.run("BEGIN; LOCK TABLE note IN SHARE MODE")
+      let first = Task { try await database.write(repeatable) }
+      try await eventually { try waiters(link, for: "relation") == 1 }
+      first.cancel()
+      let second = Task { try await database.write(repeatable) }
+      try link.run("ROLLBACK")
+      #expect(try await first.value == [7])
+      #expect(try await second.value == [7])
+      #expect(try await database.write(repeatable) == [7])
+      #expect(try await database.read(Notes.count) == 1)
+    }
+  }
+
+  @Test("a write whose call ends before the server gives up its lock is not stored, then once")
+  func lockedTooLong() async throws {
+    var options = PostgresOptions()
+    options.silenceMax = .milliseconds(300)
+    try await withDatabase(options) { database, link in
+      try link.run("BEGIN; LOCK TABLE note IN SHARE MODE")
+      let first = Task { try await database.write(repeatable) }
+      try await eventually { try waiters(link, for: "relation") == 1 }
+      first.cancel()
+      await #expect(throws: CancellationError.self) { try await first.value }
+      try link.run("ROLLBACK")
+      #expect(try await database.read(Notes.count) == 0)
+      for _ in 0..<2 { #expect(try await database.write(repeatable) == [7]) }
+      #expect(try await database.read(Notes.count) == 1)
+    }
+  }
+
+  private static let ledger = RequestLedger(FieldCipher(Keyring.generate(at: now)))
+
+  /// A write with a request id.
+  @Sendable private func repeatable() -> Step<[UInt8]> {
+    let key = RequestKey(caller: "tests", method: "write", requestID: "1")
+    return Self.ledger.once(key, payload: [1], at: now) {
+      .commit(Commit(at: now, statements: [Notes.insert("a")], audit: [Notes.audit("a")]), [7])
+    }
+  }
+
   @Test("an entry that was not stored leaves no gap, although later ones were")
   func chain() async throws {
     var options = PostgresOptions()
@@ -184,14 +290,14 @@ struct PostgresWriteTests {
     }
   }
 
-  /// The connections that wait for the store's lock.
-  private func waiters(_ link: PostgresLink) throws -> Int {
+  /// The connections that wait for a lock: the store's, or that of a table.
+  private func waiters(_ link: PostgresLink, for lock: String = "advisory") throws -> Int {
     try link.rows(
       """
       SELECT pid FROM pg_stat_activity
       WHERE application_name = current_setting('application_name')
-        AND wait_event_type = 'Lock' AND wait_event = 'advisory'
-      """
+        AND wait_event_type = 'Lock' AND wait_event = ?1
+      """, [.text(lock)]
     ).count
   }
 }
