@@ -20,12 +20,9 @@ struct PostgresBoundTests {
       let holder = try PostgresLink(url: store.url, options: options)
       let lock = try PostgresSession(holder).lock
       _ = try holder.rows("SELECT pg_advisory_lock(?1)", [.integer(lock)])
-      var tasks: [Task<Void, any Error>] = []
       // Two are in flight, one commit behind the other.
-      for index in 0..<6 {
-        tasks.append(Task { try await database.write(Self.commit(index)) })
-        try await eventually { database.statistics.waiting == max(0, index - 1) }
-      }
+      let tasks = try await Self.writeInOrder(6, database)
+      try await eventually { database.statistics.waiting == 4 }
       await #expect(throws: StorageError.busy) { try await database.write(Self.commit(6)) }
       _ = try holder.rows("SELECT pg_advisory_unlock(?1)", [.integer(lock)])
       holder.close()
@@ -46,11 +43,8 @@ struct PostgresBoundTests {
       let holder = try PostgresLink(url: store.url, options: options)
       let lock = try PostgresSession(holder).lock
       _ = try holder.rows("SELECT pg_advisory_lock(?1)", [.integer(lock)])
-      var tasks: [Task<Void, any Error>] = []
-      for index in 0..<4 {
-        tasks.append(Task { try await database.write(Self.commit(index)) })
-        try await eventually { database.statistics.waiting == max(0, index - 1) }
-      }
+      let tasks = try await Self.writeInOrder(4, database)
+      try await eventually { database.statistics.waiting == 2 }
       tasks[2].cancel()
       await #expect(throws: CancellationError.self) { try await tasks[2].value }
       try await eventually { database.statistics.waiting == 1 }
@@ -97,6 +91,25 @@ struct PostgresBoundTests {
       defer { probe.close() }
       #expect(probe.place.isSameServer(as: link.place))
     }
+  }
+
+  /// Starts writes, each once the engine has taken the one before.
+  private static func writeInOrder(
+    _ count: Int, _ database: PostgresDatabase
+  ) async throws -> [Task<Void, any Error>] {
+    let taken = Counter()
+    var tasks: [Task<Void, any Error>] = []
+    for index in 0..<count {
+      tasks.append(
+        Task {
+          try await database.write { () -> Step<Void> in
+            taken.next()
+            return .commit(commit(index), ())
+          }
+        })
+      try await eventually { taken.value > index }
+    }
+    return tasks
   }
 
   private static func commit(_ index: Int) -> Commit {
