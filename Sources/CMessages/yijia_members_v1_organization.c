@@ -720,7 +720,7 @@ static void yijia__members__v1__MoveOrganizationRequest__init(ProtobufCMessage *
   memset(message, 0, sizeof(struct yijia__members__v1__MoveOrganizationRequest));
   message->descriptor = &yijia__members__v1__MoveOrganizationRequest__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__MoveOrganizationRequest__fields[4] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__MoveOrganizationRequest__fields[5] = {
   {"request_id", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__MoveOrganizationRequest, has_request_id), offsetof(struct yijia__members__v1__MoveOrganizationRequest, f_request_id),
    NULL, NULL, 0, 0x2200, NULL, NULL},
@@ -733,19 +733,22 @@ static const ProtobufCFieldDescriptor yijia__members__v1__MoveOrganizationReques
   {"parent", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__MoveOrganizationRequest, has_parent), offsetof(struct yijia__members__v1__MoveOrganizationRequest, f_parent),
    NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"region_code", 5, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__MoveOrganizationRequest, has_region_code), offsetof(struct yijia__members__v1__MoveOrganizationRequest, f_region_code),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
 };
-static const unsigned yijia__members__v1__MoveOrganizationRequest__by_name[4] = {2, 1, 3, 0};
+static const unsigned yijia__members__v1__MoveOrganizationRequest__by_name[5] = {2, 1, 3, 4, 0};
 static const ProtobufCIntRange yijia__members__v1__MoveOrganizationRequest__ranges[2] = {
   {1, 0},
-  {0, 4},
+  {0, 5},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__MoveOrganizationRequest__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.MoveOrganizationRequest", "MoveOrganizationRequest", "yijia__members__v1__MoveOrganizationRequest",
   "yijia.members.v1", sizeof(struct yijia__members__v1__MoveOrganizationRequest),
-  4, yijia__members__v1__MoveOrganizationRequest__fields, yijia__members__v1__MoveOrganizationRequest__by_name,
+  5, yijia__members__v1__MoveOrganizationRequest__fields, yijia__members__v1__MoveOrganizationRequest__by_name,
   1, yijia__members__v1__MoveOrganizationRequest__ranges,
-  yijia__members__v1__MoveOrganizationRequest__init, (void *) 88, NULL, NULL,
+  yijia__members__v1__MoveOrganizationRequest__init, (void *) 104, NULL, NULL,
 };
 
 static void yijia__members__v1__MoveOrganizationResponse__init(ProtobufCMessage *message) {

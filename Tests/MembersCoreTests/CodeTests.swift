@@ -112,7 +112,7 @@ struct CodeTests {
   @Test("codes are issued for active organizations of the caller's subtree")
   func issued() async throws {
     try await Harness.run { harness in
-      let suspended = Tree.row("closed", "quegou", "停用分会", .branch, .basic, "340603") {
+      let suspended = Tree.row("closed", "quegou", "停用分会", .branch, .basic, "340603100") {
         $0.state = .suspended
       }
       let names = try await harness.plantTree(Tree.rows + [suspended])

@@ -42,6 +42,10 @@ enum Tree {
     row("xiangshan-pool", "xiangshan", "相山区会员周转池", .holdingPool, .county, "340603"),
   ]
 
+  /// A development zone within Xiangshan, directly below the city.
+  static let zone = row(
+    "zone", "huaibei", "相山经济开发区总工会", .regionalFederation, .county, "340603")
+
   static func row(
     _ id: String, _ parent: String, _ name: String, _ kind: OrganizationKind,
     _ level: OrganizationLevel, _ region: String,

@@ -80,7 +80,7 @@ struct OrganizationChangeTests {
       }
       #expect(
         try await refusal {
-          try await harness.found(below: names["quegou"] ?? "") { $0.externalID = "drivers" }
+          try await harness.found(below: names["xiangshan"] ?? "") { $0.externalID = "drivers" }
         } == "ORGANIZATION_CONFLICT")
       let elsewhere = Caller.staff(names["lieshan"] ?? "")
       #expect(

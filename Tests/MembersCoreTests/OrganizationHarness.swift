@@ -78,29 +78,32 @@ extension Harness {
 
   @discardableResult
   func move(
-    _ name: String, below parent: String, as caller: Caller = .administrator, etag: String = ""
+    _ name: String, below parent: String, region: String = "",
+    as caller: Caller = .administrator, etag: String = ""
   ) async throws -> Organization? {
     var request = MoveOrganizationRequest()
     request.requestID = UUID().uuidString
     request.name = name
     request.parent = parent
+    request.regionCode = region
     request.etag = etag
     return try await client(caller).moveOrganization(request).organization
   }
 
   /// Returns the inconsistencies of the tree: cycles, paths that do not extend the parent's, wrong
-  /// numbers of children, and live members of dissolved organizations or undissolved organizations
-  /// below them.
+  /// numbers of children, regions outside the parent's, and live members of dissolved organizations
+  /// or undissolved organizations below them.
   func wrongs() async throws -> [String] {
     struct Node: Sendable {
       var parent: String?
       var path: String
+      var region: String
       var state: Int32
       var children: Int64
     }
     let nodes = try await database.read(
       Query<[String: Node]>(
-        "SELECT id, parent_id, path, state, child_count FROM organizations"
+        "SELECT id, parent_id, path, region_code, state, child_count FROM organizations"
       ) { rows in
         try Dictionary(
           uniqueKeysWithValues: rows.map {
@@ -108,7 +111,8 @@ extension Harness {
               try $0.text("id"),
               Node(
                 parent: try $0.optionalText("parent_id"), path: try $0.text("path"),
-                state: try $0.int32("state"), children: try $0.integer("child_count"))
+                region: try $0.text("region_code"), state: try $0.int32("state"),
+                children: try $0.integer("child_count"))
             )
           })
       })
@@ -123,6 +127,11 @@ extension Harness {
       }
       if above.count > nodes.count { wrongs.append("\(id) stands in a ring") }
       if above.reversed().joined() != node.path { wrongs.append("\(id) has another path") }
+      if let parent = node.parent.flatMap({ nodes[$0] }), node.state != dissolved,
+        !RegionCode.lies(node.region, within: parent.region)
+      {
+        wrongs.append("\(id) is in \(node.region), and its parent in \(parent.region)")
+      }
       let children = nodes.values.filter { $0.parent == id && $0.state != dissolved }.count
       if Int64(children) != node.children {
         wrongs.append("\(id) has \(children) below it and says \(node.children)")

@@ -44,17 +44,17 @@ struct OrganizationStreamTests {
   @Test("a watcher gets the current tree, then each change, and continues from a cursor")
   func watch() async throws {
     try await Harness.run { harness in
-      let names = try await harness.plantTree()
+      let names = try await harness.plantTree(Tree.rows + [Tree.zone])
       let huaibei = Caller.staff(names["huaibei"] ?? "", role: .viewer)
       let first = try await harness.watch(as: huaibei)
-      #expect(first.count == 10)
+      #expect(first.count == 11)
       #expect(first.dropLast().allSatisfy { $0.cursor.isEmpty })
       #expect(first.last?.change == .complete(true))
       let cursor = first.last?.cursor ?? ""
       #expect(try await harness.watch(as: huaibei, after: cursor) == [])
 
       // Moved within the subtree: changed. Moved out of it: gone. Moved into it: with all below.
-      try await harness.move(names["quegou"] ?? "", below: names["lieshan"] ?? "")
+      try await harness.move(names["quegou"] ?? "", below: names["zone"] ?? "")
       try await harness.suspend(names["drivers"] ?? "")
       try await harness.move(names["quegou"] ?? "", below: names["anhui"] ?? "")
       try await harness.move(names["quegou"] ?? "", below: names["huaibei"] ?? "")
@@ -83,7 +83,7 @@ struct OrganizationStreamTests {
   @Test("a live watcher gets the events changed, gone, and moved in with all below")
   func follow() async throws {
     try await Harness.run { harness in
-      let names = try await harness.plantTree()
+      let names = try await harness.plantTree(Tree.rows + [Tree.zone])
       let client = try harness.client(.staff(names["xiangshan"] ?? "", role: .viewer))
       let stream = try await client.watchOrganizationTree(WatchOrganizationTreeRequest())
       var events = stream.makeAsyncIterator()
@@ -94,7 +94,7 @@ struct OrganizationStreamTests {
       try await harness.suspend(names["drivers"] ?? "")
       let drivers = try await harness.organization(names["drivers"] ?? "")
       #expect(try await next() == .organization(drivers))
-      try await harness.move(names["quegou"] ?? "", below: names["lieshan"] ?? "")
+      try await harness.move(names["quegou"] ?? "", below: names["zone"] ?? "")
       #expect(try await next() == .removed(names["quegou"] ?? ""))
       try await harness.move(names["quegou"] ?? "", below: names["xiangshan"] ?? "")
       var come: [String] = []

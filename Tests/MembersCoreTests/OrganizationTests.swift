@@ -146,7 +146,7 @@ struct OrganizationTests {
       let xiangshan = Caller.staff(names["xiangshan"] ?? "")
       let results = try await harness.importing(
         [
-          Tree.row("in", "quegou", "渠沟镇分会", .branch, .basic, "340603"),
+          Tree.row("in", "quegou", "渠沟镇分会", .branch, .basic, "340603100"),
           Tree.row("out", "lieshan", "烈山区分会", .branch, .basic, "340604"),
           Tree.row("root", "", "另一棵树", .regionalFederation, .national, "000000"),
         ], as: xiangshan)
@@ -155,7 +155,7 @@ struct OrganizationTests {
       if case .organization(let organization)? = results[0].result {
         #expect(organization.state == .preparing)
       }
-      let active = Tree.row("active", "quegou", "渠沟镇二分会", .branch, .basic, "340603") {
+      let active = Tree.row("active", "quegou", "渠沟镇二分会", .branch, .basic, "340603100") {
         $0.state = .active
       }
       #expect(

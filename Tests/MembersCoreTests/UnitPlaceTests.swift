@@ -14,9 +14,9 @@ struct UnitPlaceTests {
   private static let rows =
     Tree.rows + [
       Tree.row("east", "xiangshan", "相山东街道总工会", .townshipUnion, .township, "340603002"),
-      Tree.row("home", "quegou", "网上会员之家", .onlineMemberHome, .basic, "340603"),
-      Tree.row("yard", "quegou", "顺达货运工会", .enterpriseUnion, .basic, "340603"),
-      Tree.row("yard-branch", "yard", "顺达一分会", .branch, .basic, "340603"),
+      Tree.row("home", "quegou", "网上会员之家", .onlineMemberHome, .basic, "340603100"),
+      Tree.row("yard", "quegou", "顺达货运工会", .enterpriseUnion, .basic, "340603100"),
+      Tree.row("yard-branch", "yard", "顺达一分会", .branch, .basic, "340603100"),
     ]
 
   private static let configuration: MembersConfiguration = {
@@ -72,7 +72,7 @@ struct UnitPlaceTests {
       _ = try await harness.enroll(Self.workers(1...count, code: code))
       try await harness.service.foldUnits()
       #expect(try await harness.units().map(\.organization) == [quegou])
-      try await harness.move(home, below: east)
+      try await harness.move(home, below: east, region: "340603002")
       try await harness.service.foldUnits()
       let units = try await harness.units([.counting, .triggered])
       #expect(units.map(\.members).sorted() == [0, Int64(count)])
@@ -82,7 +82,7 @@ struct UnitPlaceTests {
       }
       #expect(told == [quegou, east])
       // And back.
-      try await harness.move(home, below: quegou)
+      try await harness.move(home, below: quegou, region: "340603100")
       try await harness.service.foldUnits()
       let back = try await harness.units([.counting, .triggered])
       #expect(back.first { $0.members > 0 }?.organization == quegou)
@@ -102,7 +102,7 @@ struct UnitPlaceTests {
       try await harness.service.foldUnits()
       let clerk = Caller.staff(names["quegou"] ?? "", role: .clerk)
       let unit = try await Self.guided(yard, as: clerk, in: harness)
-      try await harness.move(home, below: names["east"] ?? "")
+      try await harness.move(home, below: names["east"] ?? "", region: "340603002")
       // Even if they are still counted in it.
       var commit = Commit(at: harness.clock.now)
       commit.run("DELETE FROM unit_moves")

@@ -281,6 +281,8 @@ struct yijia__members__v1__MoveOrganizationRequest {
   ProtobufCBinaryData f_etag;
   protobuf_c_boolean has_parent;
   ProtobufCBinaryData f_parent;
+  protobuf_c_boolean has_region_code;
+  ProtobufCBinaryData f_region_code;
 };
 
 /* yijia.members.v1.MoveOrganizationResponse */

@@ -14,8 +14,8 @@ public protocol MembersServiceProtocol: RPCService {
   /// administrator of the whole tree imports organizations that are active at once; those of others
   /// are PREPARING until another administrator approves them.
   /// Reasons in results: PARENT_NOT_FOUND, ORGANIZATION_CONFLICT, EMPLOYER_CLAIMED,
-  /// ORGANIZATION_DISSOLVED (the parent), INVALID_PARENT, TREE_TOO_DEEP, INVALID_FIELDS,
-  /// OUT_OF_SCOPE.
+  /// ORGANIZATION_DISSOLVED (the parent), INVALID_PARENT, TREE_TOO_DEEP, OUT_OF_SCOPE,
+  /// INVALID_FIELDS (region_code=OUTSIDE_PARENT_REGION if the region is not within the parent's).
   /// Callers: administrators.
   nonisolated(nonsending) func importOrganizations(
     _ requests: RequestStream<ImportOrganizationsRequest>, responses: ResponseWriter<ImportOrganizationsResponse>,
@@ -41,6 +41,7 @@ public protocol MembersServiceProtocol: RPCService {
   /// is taken), EMPLOYER_CLAIMED (another live organization covers an employer);
   /// FAILED_PRECONDITION / ORGANIZATION_DISSOLVED (the parent), INVALID_PARENT (an organization of
   /// this kind can't be below one of that kind, or it would be of a higher level than its parent).
+  /// A region that is not within the parent's is an invalid field, OUTSIDE_PARENT_REGION.
   /// Callers: administrators.
   nonisolated(nonsending) func createOrganization(
     _ request: CreateOrganizationRequest, context: ServerContext
@@ -57,9 +58,10 @@ public protocol MembersServiceProtocol: RPCService {
   /// Updates fields of an organization, with a field mask and an etag. Idempotent by request id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; ALREADY_EXISTS /
   /// EMPLOYER_CLAIMED (another live organization covers an employer); FAILED_PRECONDITION /
-  /// ORGANIZATION_DISSOLVED.
-  /// Callers: administrators of the organization or of a higher level; employer_credit_codes only of
-  /// a higher level.
+  /// ORGANIZATION_DISSOLVED. A region that is not within the parent's is an invalid field,
+  /// OUTSIDE_PARENT_REGION; so is one without that of a child, CHILD_OUTSIDE_REGION.
+  /// Callers: administrators of the organization or of a higher level; employer_credit_codes and
+  /// region_code only of a higher level.
   nonisolated(nonsending) func updateOrganization(
     _ request: UpdateOrganizationRequest, context: ServerContext
   ) async throws -> UpdateOrganizationResponse
@@ -97,6 +99,8 @@ public protocol MembersServiceProtocol: RPCService {
   /// id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND, PARENT_NOT_FOUND; ABORTED / ETAG_MISMATCH;
   /// FAILED_PRECONDITION / ORGANIZATION_DISSOLVED, MOVE_BELOW_ITSELF, INVALID_PARENT, TREE_TOO_DEEP.
+  /// A region that is not within the new parent's is an invalid field (parent or region_code),
+  /// OUTSIDE_PARENT_REGION; so is a new one without that of a child, CHILD_OUTSIDE_REGION.
   /// Callers: administrators of a level above both positions.
   nonisolated(nonsending) func moveOrganization(
     _ request: MoveOrganizationRequest, context: ServerContext
@@ -2480,8 +2484,8 @@ public struct MembersServiceClient: Sendable {
   /// administrator of the whole tree imports organizations that are active at once; those of others
   /// are PREPARING until another administrator approves them.
   /// Reasons in results: PARENT_NOT_FOUND, ORGANIZATION_CONFLICT, EMPLOYER_CLAIMED,
-  /// ORGANIZATION_DISSOLVED (the parent), INVALID_PARENT, TREE_TOO_DEEP, INVALID_FIELDS,
-  /// OUT_OF_SCOPE.
+  /// ORGANIZATION_DISSOLVED (the parent), INVALID_PARENT, TREE_TOO_DEEP, OUT_OF_SCOPE,
+  /// INVALID_FIELDS (region_code=OUTSIDE_PARENT_REGION if the region is not within the parent's).
   /// Callers: administrators.
   public func importOrganizations(
     options: CallOptions = CallOptions()
@@ -2516,6 +2520,7 @@ public struct MembersServiceClient: Sendable {
   /// is taken), EMPLOYER_CLAIMED (another live organization covers an employer);
   /// FAILED_PRECONDITION / ORGANIZATION_DISSOLVED (the parent), INVALID_PARENT (an organization of
   /// this kind can't be below one of that kind, or it would be of a higher level than its parent).
+  /// A region that is not within the parent's is an invalid field, OUTSIDE_PARENT_REGION.
   /// Callers: administrators.
   public func createOrganization(
     _ request: CreateOrganizationRequest, options: CallOptions = CallOptions()
@@ -2540,9 +2545,10 @@ public struct MembersServiceClient: Sendable {
   /// Updates fields of an organization, with a field mask and an etag. Idempotent by request id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; ALREADY_EXISTS /
   /// EMPLOYER_CLAIMED (another live organization covers an employer); FAILED_PRECONDITION /
-  /// ORGANIZATION_DISSOLVED.
-  /// Callers: administrators of the organization or of a higher level; employer_credit_codes only of
-  /// a higher level.
+  /// ORGANIZATION_DISSOLVED. A region that is not within the parent's is an invalid field,
+  /// OUTSIDE_PARENT_REGION; so is one without that of a child, CHILD_OUTSIDE_REGION.
+  /// Callers: administrators of the organization or of a higher level; employer_credit_codes and
+  /// region_code only of a higher level.
   public func updateOrganization(
     _ request: UpdateOrganizationRequest, options: CallOptions = CallOptions()
   ) async throws -> UpdateOrganizationResponse {
@@ -2596,6 +2602,8 @@ public struct MembersServiceClient: Sendable {
   /// id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND, PARENT_NOT_FOUND; ABORTED / ETAG_MISMATCH;
   /// FAILED_PRECONDITION / ORGANIZATION_DISSOLVED, MOVE_BELOW_ITSELF, INVALID_PARENT, TREE_TOO_DEEP.
+  /// A region that is not within the new parent's is an invalid field (parent or region_code),
+  /// OUTSIDE_PARENT_REGION; so is a new one without that of a child, CHILD_OUTSIDE_REGION.
   /// Callers: administrators of a level above both positions.
   public func moveOrganization(
     _ request: MoveOrganizationRequest, options: CallOptions = CallOptions()

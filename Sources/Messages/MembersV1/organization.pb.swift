@@ -256,7 +256,8 @@ public struct Organization: Message {
   public var kind: OrganizationKind = .unspecified
   /// The level.
   public var level: OrganizationLevel = .unspecified
-  /// The GB/T 2260 region code; 6, 9 or 12 digits.
+  /// The GB/T 2260 region code; 6, 9 or 12 digits; within the region of the parent. The nation is
+  /// "000000".
   public var regionCode: String = ""
   /// The occupation groups that an industry federation takes; empty for all.
   public var groups: [OccupationGroup] = []
@@ -498,7 +499,8 @@ public struct ImportOrganizationsRequest: Message {
   public var kind: OrganizationKind = .unspecified
   /// The level.
   public var level: OrganizationLevel = .unspecified
-  /// The GB/T 2260 region code; 6, 9 or 12 digits; "000000" for the nation.
+  /// The GB/T 2260 region code; 6, 9 or 12 digits; "000000" for the nation; within the region of the
+  /// parent.
   public var regionCode: String = ""
   /// The occupation groups that an industry federation takes.
   public var groups: [OccupationGroup] = []
@@ -2081,6 +2083,11 @@ public struct MoveOrganizationRequest: Message {
   public var etag: String = ""
   /// The resource name of the new parent.
   public var parent: String = ""
+  /// The region code in the new position, within the region of the new parent; the present one if
+  /// empty. It must contain the regions of the organizations directly below. A subtree whose regions
+  /// change goes in steps: below an organization whose region contains both, there with a region that
+  /// contains both; then the organizations below it; then on.
+  public var regionCode: String = ""
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -2091,7 +2098,7 @@ extension MoveOrganizationRequest {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__MoveOrganizationRequest>.size + 88
+    let cost = MemoryLayout<yijia__members__v1__MoveOrganizationRequest>.size + 104
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__MoveOrganizationRequest__descriptor(), limits)
     defer { decoding.end() }
@@ -2108,7 +2115,7 @@ extension MoveOrganizationRequest {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__MoveOrganizationRequest>.size + 88)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__MoveOrganizationRequest>.size + 104)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -2120,6 +2127,7 @@ extension MoveOrganizationRequest {
       case 18: name = direct.string()
       case 26: etag = direct.string()
       case 34: parent = direct.string()
+      case 42: regionCode = direct.string()
       default: direct.refuse()
       }
     }
@@ -2139,12 +2147,18 @@ extension MoveOrganizationRequest {
     if c.pointee.has_parent != 0 {
       parent = Decoding.string(c.pointee.f_parent)
     }
+    if c.pointee.has_region_code != 0 {
+      regionCode = Decoding.string(c.pointee.f_region_code)
+    }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if !regionCode.isEmpty {
+      encoding.string(regionCode, 42)
+    }
     if !parent.isEmpty {
       encoding.string(parent, 34)
     }

@@ -141,6 +141,8 @@ extension Organizations {
 
     @OptionGroup var options: OrganizationOptions
     @Option(help: "The organization that it shall stand below.") var below: String
+    @Option(help: "The GB/T 2260 code of its region there, if that changes.")
+    var regionCode = ""
 
     func run() async throws {
       try await Organizations.change(options.connection) { client, requestID in
@@ -148,6 +150,7 @@ extension Organizations {
         request.requestID = requestID
         request.name = try await options.name(client)
         request.parent = try await OrganizationNames.resolve(below, client)
+        request.regionCode = regionCode
         return try await client.members.moveOrganization(request, options: client.options)
           .organization
       }

@@ -82,6 +82,24 @@ extension FieldFailure {
         en: "Give a region code in force, of 6, 9 or 12 digits."))
   }
 
+  /// The region of an organization is not within its parent's.
+  static func outsideParent(_ field: String, region: String) -> FieldFailure {
+    FieldFailure(
+      field: field, reason: "OUTSIDE_PARENT_REGION",
+      text: LocalizedText(
+        zh: "所在地区须在上级组织的地区（\(region)）之内。",
+        en: "The region must lie within the parent's, \(region)."))
+  }
+
+  /// The region of an organization would not contain that of one below it.
+  static func regionTooSmall(_ field: String, without region: String) -> FieldFailure {
+    FieldFailure(
+      field: field, reason: "CHILD_OUTSIDE_REGION",
+      text: LocalizedText(
+        zh: "有下级组织的地区（\(region)）不在其内，请先变更下级组织。",
+        en: "An organization directly below it is in \(region): change or move that one first."))
+  }
+
   static func invalidPlate(_ field: String) -> FieldFailure {
     FieldFailure(
       field: field, reason: "INVALID_PLATE",

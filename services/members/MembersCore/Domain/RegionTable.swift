@@ -109,8 +109,7 @@ struct RegionTable: Sendable {
 
   /// Returns the retired codes that share the prefix of a region's code; all for the empty code.
   func retiredCodes(within code: String) -> [String] {
-    var prefix = code[...]
-    while prefix.utf8.count <= 6, prefix.hasSuffix("00") { prefix = prefix.dropLast(2) }
+    let prefix = RegionCode.digits(of: code)
     return retiredNumbers.lazy.map(Self.text).filter { $0.hasPrefix(prefix) }
   }
 

@@ -22,7 +22,8 @@ extension MembersService {
         order, payload: try payload.wireBytes(), action: "create", context: context,
         isAbove: false
       ) { change, parent, _, _ in
-        let draft = try founding.draft.placed(below: parent)
+        let draft = try founding.draft.placed(
+          below: parent, field: "organization.region_code")
         return .read(
           OrganizationStore.byExternalID(draft.externalID),
           OrganizationStore.isClaimed(draft.employerCreditCodes, besides: draft.id)
@@ -30,7 +31,7 @@ extension MembersService {
           guard known == nil else { throw MembersError.organizationConflict }
           guard !isClaimed else { throw MembersError.employerClaimed }
           var commit = Commit(at: change.now)
-          OrganizationStore.insert(draft, into: &commit)
+          OrganizationStore.insert(draft, below: parent, into: &commit)
           return try change.end(draft, commit)
         }
       }

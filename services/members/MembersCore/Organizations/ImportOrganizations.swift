@@ -63,7 +63,7 @@ extension MembersService {
           }
           guard !isClaimed else { throw MembersError.employerClaimed }
           var commit = Commit(at: now)
-          OrganizationStore.insert(place, into: &commit)
+          OrganizationStore.insert(place, below: parent, into: &commit)
           commit.emit(try .changed(place))
           commit.record(
             AuditEntry(

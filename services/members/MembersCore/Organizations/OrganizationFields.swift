@@ -67,7 +67,7 @@ struct OrganizationFields: Sendable {
   }
 
   /// Returns the region code: 000000 for the nation, otherwise one in force.
-  private static func regionCode(
+  static func regionCode(
     _ raw: String, _ field: String, _ checks: inout FieldChecks
   ) -> String {
     let code = Normalization.text(raw)

@@ -47,7 +47,7 @@ struct OrganizationRow: Sendable {
   /// organizations that another administrator has to approve, like those that they create.
   ///
   /// - Throws: ``MembersError/parentNotFound``, ``CommonFailure/outOfScope``, and what
-  ///   ``StoredOrganization/placed(below:)`` throws.
+  ///   ``StoredOrganization/placed(below:field:)`` throws.
   func place(
     scope: StaffScope, parent: StoredOrganization?, isStarted: Bool
   ) throws -> StoredOrganization {
@@ -59,7 +59,7 @@ struct OrganizationRow: Sendable {
     }
     guard let parent else { throw MembersError.parentNotFound }
     guard scope.holds(parent.path) else { throw CommonFailure.outOfScope }
-    var placed = try draft.placed(below: parent)
+    var placed = try draft.placed(below: parent, field: "region_code")
     if !scope.isWholeTree, placed.state != .preparing {
       guard !hasState else { throw CommonFailure.outOfScope }
       placed.state = .preparing

@@ -4,11 +4,11 @@ import Storage
 /// The statements that change organizations, each guarded by the state on which it was decided.
 extension OrganizationStore {
   /// Inserts an organization and increments its parent's child count.
-  static func insert(_ organization: StoredOrganization, into commit: inout Commit) {
-    if let parentID = organization.parentID {
-      commit.run(
-        adopt(parentID, path: String(organization.path.dropLast(organization.id.utf8.count))))
-    }
+  static func insert(
+    _ organization: StoredOrganization, below parent: StoredOrganization?,
+    into commit: inout Commit
+  ) {
+    if let parent { commit.run(adopt(by: parent)) }
     commit.run(
       """
       INSERT INTO organizations (
@@ -88,13 +88,47 @@ extension OrganizationStore {
     insertEmployers(of: after, into: &commit)
   }
 
-  /// Increments the child count of an organization that has not moved and is not dissolved.
-  private static func adopt(_ id: String, path: String) -> Statement {
+  /// Increments the child count of an organization that has not moved, has the same region, and is
+  /// not dissolved.
+  private static func adopt(by parent: StoredOrganization) -> Statement {
     Statement(
       """
       UPDATE organizations SET child_count = child_count + 1
-      WHERE id = ?1 AND path = ?2 AND state <> \(OrganizationState.dissolved.rawValue)
-      """, [id, path], expects: .exactly(1))
+      WHERE id = ?1 AND path = ?2 AND region_code = ?3
+        AND state <> \(OrganizationState.dissolved.rawValue)
+      """, [parent.id, parent.path, parent.regionCode], expects: .exactly(1))
+  }
+
+  /// A guard that detects a concurrent change of an organization's region.
+  static func isStillRegion(of organization: StoredOrganization) -> Statement {
+    Statement(
+      "UPDATE organizations SET version = version WHERE id = ?1 AND region_code = ?2",
+      [organization.id, organization.regionCode], expects: .exactly(1))
+  }
+
+  /// Returns the region of an organization directly below one that does not lie within a region.
+  static func regionBelow(_ id: String, outside region: String) -> Query<String?> {
+    .first(
+      "SELECT region_code FROM organizations WHERE \(areOutside) LIMIT 1",
+      outside(id, region)
+    ) { try $0.text("region_code") }
+  }
+
+  /// A guard that detects an organization that was concurrently added outside a region.
+  static func noneBelow(_ id: String, outside region: String) -> Statement {
+    Statement(
+      "UPDATE organizations SET version = version WHERE \(areOutside)", outside(id, region),
+      expects: .exactly(0))
+  }
+
+  private static let areOutside = """
+    parent_id = ?1 AND substr(region_code, 1, CAST(?2 AS INTEGER)) <> ?3 \
+    AND state <> \(OrganizationState.dissolved.rawValue)
+    """
+
+  private static func outside(_ id: String, _ region: String) -> [any SQLValueConvertible] {
+    let digits = RegionCode.digits(of: region)
+    return [id, digits.utf8.count, String(digits)]
   }
 
   /// Decrements the child count of an organization.
@@ -111,15 +145,21 @@ extension OrganizationStore {
   ///
   /// - Parameter after: The organization in its new place, with its version incremented.
   static func move(
-    _ before: StoredOrganization, to after: StoredOrganization, into commit: inout Commit
+    _ before: StoredOrganization, to after: StoredOrganization, below parent: StoredOrganization,
+    into commit: inout Commit
   ) {
     if let old = before.parentID { commit.run(release(old)) }
-    if let new = after.parentID { commit.run(adopt(new, path: after.parentPath ?? "")) }
+    commit.run(adopt(by: parent))
     commit.run(
       """
-      UPDATE organizations SET parent_id = ?2, version = ?3
+      UPDATE organizations SET parent_id = ?2, version = ?3, region_code = ?5
       WHERE id = ?1 AND version = ?3 - 1 AND path = ?4
-      """, [after.id, after.parentID, after.version, before.path], expects: .exactly(1))
+      """,
+      [after.id, after.parentID, after.version, before.path, after.regionCode],
+      expects: .exactly(1))
+    if after.regionCode != before.regionCode {
+      commit.run(noneBelow(after.id, outside: after.regionCode))
+    }
     let range = PathRange(subtreeOf: before.path)
     commit.run(
       """

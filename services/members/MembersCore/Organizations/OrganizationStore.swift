@@ -203,6 +203,17 @@ enum OrganizationStore {
     ) { row in try row.int("size") }
   }
 
+  /// Returns the path of the organization that follows on some number of others, in tree order
+  /// after a path; `nil` if there are no more than those.
+  static func path(in range: PathRange, after: String, skipping count: Int) -> Query<String?> {
+    .first(
+      """
+      SELECT o.path FROM organizations AS o WHERE o.path >= ?1 AND o.path > ?2 AND o.path < ?3
+      ORDER BY o.path LIMIT 1 OFFSET \(count)
+      """, [range.first, after, range.end]
+    ) { try $0.text("path") }
+  }
+
   @Sendable private static func organization(_ row: Row) throws -> StoredOrganization {
     StoredOrganization(
       id: try row.text("id"), externalID: try row.text("external_id"),

@@ -2,6 +2,7 @@ import GoogleProtobuf
 import GoogleType
 import MembersV1
 import ServiceKit
+import Storage
 
 /// An organization as stored.
 struct StoredOrganization: Sendable, Hashable {
@@ -74,14 +75,18 @@ struct StoredOrganization: Sendable, Hashable {
 
   /// Returns the organization with its place below a parent.
   ///
+  /// - Parameter field: The field to blame for a region that is not within the parent's.
   /// - Throws: ``MembersError/organizationDissolved``, ``MembersError/invalidParent``,
-  ///   ``MembersError/treeTooDeep``.
-  func placed(below parent: StoredOrganization) throws -> StoredOrganization {
+  ///   `FieldFailure`, ``MembersError/treeTooDeep``.
+  func placed(
+    below parent: StoredOrganization, field: String
+  ) throws -> StoredOrganization {
     var above = parent
     _ = try above.live(.change)
     guard kind.mayStand(below: parent.kind), level.mayStand(below: parent.level) else {
       throw MembersError.invalidParent
     }
+    try RegionCode.check(regionCode, within: parent.regionCode, field: field)
     var placed = self
     placed.parentID = parent.id
     placed.path = parent.path + id
@@ -115,6 +120,12 @@ struct StoredOrganization: Sendable, Hashable {
   }
 
   var etag: String { Etag.text(version) }
+
+  /// Returns the query of the region of an organization directly below that a new region would not
+  /// contain; `nil` if the region does not change.
+  func child(outside region: String) -> Query<String?> {
+    region == regionCode ? .constant(nil) : OrganizationStore.regionBelow(id, outside: region)
+  }
 }
 
 extension StoredOrganization {

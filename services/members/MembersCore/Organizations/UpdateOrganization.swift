@@ -17,24 +17,36 @@ extension MembersService {
       update.order, payload: try payload.wireBytes(), action: "update", context: context,
       isAbove: false
     ) { change, organization, _, scope in
-      // The routing follows the employers that a union covers, so a level above it decides them.
-      guard !update.changesEmployers || scope.isAbove(organization) else {
-        throw CommonFailure.outOfScope
-      }
-      // The region of a federation says whose settings its administrators may change.
-      if update.paths.contains(.regionCode), organization.kind == .regionalFederation {
-        guard scope.isAbove(organization) else { throw CommonFailure.outOfScope }
-      }
+      // The routing follows the employers that a union covers and its region, and the region of a
+      // federation says whose settings its administrators may change: a level above decides them.
+      guard
+        update.paths.isDisjoint(with: [.employerCreditCodes, .regionCode])
+          || scope.isAbove(organization)
+      else { throw CommonFailure.outOfScope }
       var changed = organization
       _ = try changed.live(.change)
       update.apply(to: &changed)
       changed.version += 1
       let after = changed
       let claims = update.changesEmployers ? after.employerCreditCodes : []
-      return .read(OrganizationStore.isClaimed(claims, besides: after.id)) { isClaimed in
+      let isElsewhere = after.regionCode != organization.regionCode
+      return .read(
+        OrganizationStore.isClaimed(claims, besides: after.id),
+        OrganizationStore.byID(isElsewhere ? after.parentID ?? "" : ""),
+        organization.child(outside: after.regionCode)
+      ) { isClaimed, parent, outside in
         guard !isClaimed else { throw MembersError.employerClaimed }
+        let field = "organization.region_code"
+        if let outside { throw FieldFailure.regionTooSmall(field, without: outside) }
         var commit = Commit(at: change.now)
+        if let parent {
+          try RegionCode.check(after.regionCode, within: parent.regionCode, field: field)
+          commit.run(OrganizationStore.isStillRegion(of: parent))
+        }
         OrganizationStore.update(after, from: organization, into: &commit)
+        if isElsewhere {
+          commit.run(OrganizationStore.noneBelow(after.id, outside: after.regionCode))
+        }
         return try change.end(
           after, detail: update.paths.map(\.rawValue).sorted().joined(separator: " "), commit)
       }

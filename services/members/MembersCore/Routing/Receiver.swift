@@ -163,9 +163,5 @@ struct Routing: Sendable {
 
 extension StoredOrganization {
   /// The number of significant digits of the region code.
-  fileprivate var narrowness: Int {
-    var code = regionCode[...]
-    while code.hasSuffix("00"), code.count <= 6 { code = code.dropLast(2) }
-    return code.count
-  }
+  fileprivate var narrowness: Int { RegionCode.digits(of: regionCode).count }
 }

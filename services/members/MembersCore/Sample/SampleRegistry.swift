@@ -50,7 +50,10 @@ public struct SampleRegistry: Sendable {
       Query<Bool>.exists("SELECT id FROM persons LIMIT 1"))
     guard !isTaken else { throw ConfigurationError("the store has members already") }
     var commit = Commit(at: now)
-    for organization in organizations { OrganizationStore.insert(organization, into: &commit) }
+    for organization in organizations {
+      let parent = organization.parentID == nil ? nil : organizations.first
+      OrganizationStore.insert(organization, below: parent, into: &commit)
+    }
     try await database.write(commit)
     let total = members * 7
     // SQLite builds an index faster at once than by random insertions.
