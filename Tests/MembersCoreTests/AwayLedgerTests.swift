@@ -56,10 +56,12 @@ struct AwayLedgerTests {
         let all = AwayStore.Page(
           range: PathRange(subtreeOf: ""), states: [.reported, .filed, .away, .returnedForFix],
           isSampled: isSampled, after: nil, limit: 10_000)
-        let gathered = try await harness.database.read(AwayStore.gathered(all)).map(\.report)
+        let gathered = try await harness.database.read(AwayStore.following(all, by: .rows)).map(
+          \.report)
         #expect(!gathered.isEmpty)
         #expect(
-          try await harness.database.read(AwayStore.following(all)).map(\.report) == gathered)
+          try await harness.database.read(AwayStore.following(all, by: .organizations)).map(
+            \.report) == gathered)
         let request = ListAwayReportsRequest.with { $0.sampledOnly = isSampled }
         #expect(try await Self.listed(request, harness) == gathered.map(\.message))
       }
@@ -82,7 +84,9 @@ struct AwayLedgerTests {
       let page = AwayStore.Page(
         range: PathRange(subtreeOf: path), states: [.reported, .filed], isSampled: false,
         after: place, limit: 3)
-      for query in [AwayStore.rest(page, at: place), AwayStore.following(page)] {
+      for query in [
+        AwayStore.rest(page, at: place), AwayStore.following(page, by: .organizations),
+      ] {
         let explain = engine == .sqlite ? "EXPLAIN QUERY PLAN " : "EXPLAIN "
         let column = engine == .sqlite ? "detail" : "QUERY PLAN"
         let plan = try await harness.database.read(

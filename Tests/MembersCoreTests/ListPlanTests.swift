@@ -1,8 +1,10 @@
 import Foundation
 import MembersV1
+import Protobuf
 import RPC
 import ServiceKit
 import Storage
+import TestStores
 import Testing
 import YijiaTypeV1
 
@@ -25,8 +27,8 @@ struct ListPlanTests {
           }, as: .administrator)
       }
       let waiting = [EnrollmentState.held, .pending]
-      #expect(try await harness.database.read(EnrollmentStore.plan(waiting)) == .rows)
-      #expect(try await harness.database.read(EnrollmentStore.plan([.admitted])) == .organizations)
+      #expect(try await harness.database.read(EnrollmentStore.rows(waiting)) == .few)
+      #expect(try await harness.database.read(EnrollmentStore.rows([.admitted])) == .unindexed)
       let path = try await harness.database.read(
         OrganizationStore.byID(String((names["huaibei"] ?? "").suffix(32))))?.path
       let range = PathRange(subtreeOf: path ?? "")
@@ -38,8 +40,8 @@ struct ListPlanTests {
       #expect(try await queue(.rows, waiting).count == 4)
       #expect(try await queue(.rows, waiting) == (try await queue(.organizations, waiting)))
       #expect(try await queue(.rows, [.held]).isEmpty)
-      #expect(ListPlan(rows: ListPlan.gatheredMax) == .rows)
-      #expect(ListPlan(rows: ListPlan.gatheredMax + 1) == .organizations)
+      #expect(ListRows(ListPlan.gatheredMax) == .few)
+      #expect(ListRows(ListPlan.gatheredMax + 1) == .many)
       // Transfers, of two members who were approved.
       let approved = try await queue(.rows, waiting).prefix(2)
       var members: [String] = []
@@ -62,6 +64,164 @@ struct ListPlanTests {
       }
       #expect(try await transfers(.rows).count == 2)
       #expect(try await transfers(.rows) == (try await transfers(.organizations)))
+    }
+  }
+
+  /// Adds unions below one, more than a page of a list passes.
+  private static func plant(_ unions: Int, below parent: String, _ harness: Harness) async throws {
+    var union = try #require(
+      try await harness.database.read(OrganizationStore.byID(String(parent.suffix(32)))))
+    union.parentID = union.id
+    let path = union.path
+    var commit = Commit(at: harness.clock.now)
+    for number in 0..<unions {
+      union.id = hexID(100_000 + number)
+      (union.externalID, union.path) = ("many-\(number)", path + union.id)
+      commit.run(
+        """
+        INSERT INTO organizations (
+          id, external_id, path, parent_id, display_name, kind, level, region_code,
+          occupation_groups, credit_code, employer_credit_codes, takes_individuals, state, version,
+          created
+        ) VALUES (?1, ?2, ?3, ?4, '工会', 5, 6, '340603', 0, '', '', 0, 2, 1, 1)
+        """, [union.id, union.externalID, union.path, union.parentID])
+    }
+    if harness.database.dialect == .postgres { commit.run("ANALYZE organizations") }
+    try await harness.database.write(commit)
+  }
+
+  /// Adds outreach lists of one organization.
+  private static func addLists(_ count: Int, of name: String, _ harness: Harness) async throws {
+    var commit = Commit(at: harness.clock.now)
+    commit.insert(
+      into: "outreach_lists",
+      [
+        "id", "organization_id", "display_name", "means", "due_day", "closed", "people", "progress",
+        "version", "created",
+      ],
+      (0..<count).map {
+        [
+          hexID(200_000 + $0), String(name.suffix(32)), "名单", 1, 20_800, false, 0, [UInt8](), 1, 1,
+        ]
+      })
+    try await harness.database.write(commit)
+  }
+
+  @Test("a page of many rows passes a bounded number of organizations, and then reads the rows")
+  func sparse() async throws {
+    try await Harness.run { harness in
+      let names = try await harness.plantTree()
+      let max = ListPlan.gatheredMax
+      try await Self.plant(max + 1, below: names["lieshan"] ?? "", harness)
+      try await Self.addLists(max + 1, of: names["xiangshan"] ?? "", harness)
+      let lieshan = try #require(
+        try await harness.database.read(
+          OrganizationStore.byID(String((names["lieshan"] ?? "").suffix(32)))))
+      /// The reads of a page that finds nothing.
+      func passed(_ path: String, _ rows: ListRows) async throws -> [(PathRange, ListPlan)] {
+        var read: [(PathRange, ListPlan)] = []
+        let found = try await harness.service.treePage(
+          of: PathRange(subtreeOf: path), after: "", limit: 2, .constant(rows)
+        ) { range, plan in
+          read.append((range, plan))
+          return Query<[String]>.constant([])
+        }
+        #expect(found.isEmpty)
+        return read
+      }
+      let many = try await passed(lieshan.path, .many)
+      #expect(many.map(\.1) == [.organizations, .rows])
+      #expect(many[1].0 == PathRange(subtreeOf: lieshan.path))
+      #expect(
+        try await harness.database.read(
+          OrganizationStore.size(of: many[0].0, upTo: 2 * max)) == max)
+      #expect(try await passed(lieshan.path, .few).map(\.1) == [.rows])
+      #expect(try await passed(lieshan.path, .unindexed).map(\.1) == [.organizations])
+      #expect(try await passed(lieshan.path + hexID(100_000), .many).map(\.1) == [.organizations])
+      #expect(
+        try await harness.service.plan(.constant(.many), of: PathRange(subtreeOf: lieshan.path))
+          == .rows)
+      #expect(
+        try await harness.service.plan(
+          .constant(.many), of: PathRange(subtreeOf: lieshan.path + hexID(100_000)))
+          == .organizations)
+      // All lists of the city, which are behind or before more organizations than are passed.
+      #expect(try await harness.database.read(OutreachStore.rows) == .many)
+      let client = try harness.client(.staff(names["huaibei"] ?? "", role: .viewer))
+      var request = ListOutreachListsRequest.with { $0.pageSize = 900 }
+      var found: [String] = []
+      repeat {
+        let page = try await client.listOutreachLists(request)
+        found += page.outreachLists.map(\.name)
+        request.pageToken = page.nextPageToken
+      } while !request.pageToken.isEmpty
+      #expect(found == (0...max).map { "outreachLists/\(hexID(200_000 + $0))" })
+      request.ancestor = lieshan.message.name
+      #expect(try await client.listOutreachLists(request).outreachLists.isEmpty)
+    }
+  }
+
+  /// Returns the engine's plan of a query, even if it may not look up rows of joined tables one by
+  /// one, as PostgreSQL prefers for many of them.
+  private static func plan<Row>(_ query: Query<Row>, _ harness: Harness) async throws -> String {
+    guard harness.database.dialect == .postgres else {
+      return try await harness.database.read(
+        Query<[String]>.all("EXPLAIN QUERY PLAN " + query.sql, query.arguments) {
+          try $0.text("detail")
+        }
+      ).joined(separator: "\n")
+    }
+    let (_, lines) = try await harness.database.read(
+      Query<[String]>.all("SELECT set_config('enable_nestloop', 'off', true) AS set", []) {
+        try $0.text("set")
+      },
+      Query<[String]>.all("EXPLAIN " + query.sql, query.arguments) { try $0.text("QUERY PLAN") })
+    return lines.joined(separator: "\n")
+  }
+
+  @Test("a page of possible duplicates does not read all organizations")
+  func duplicates() async throws {
+    try await Harness.run { harness in
+      let names = try await harness.plantTree()
+      try await Self.plant(ListPlan.gatheredMax, below: names["lieshan"] ?? "", harness)
+      let plan = try await Self.plan(
+        DuplicateStore.page(
+          of: PathRange(subtreeOf: ""), states: [.open], after: (.integer(0), .text("")), limit: 50
+        ), harness)
+      for whole in ["SCAN", "TEMP B-TREE", "Seq Scan on organizations"] {
+        #expect(!plan.contains(whole), "\(plan)")
+      }
+    }
+  }
+
+  @Test("SQLite begins with the table of the plan, and stops when the page is full")
+  func order() async throws {
+    try await Harness.run(on: [.sqlite]) { harness in
+      let range = PathRange(subtreeOf: hexID(1))
+      func plans(_ plan: ListPlan) async throws -> [String] {
+        let page = AwayStore.Page(
+          range: range, states: [.reported, .filed], isSampled: false, after: nil, limit: 5)
+        return [
+          try await Self.plan(
+            EnrollmentStore.queue(
+              of: range, after: "", states: [.held, .pending], by: plan, limit: 5), harness),
+          try await Self.plan(
+            UnitStore.page(
+              of: range, states: [.triggered, .guiding], by: plan, after: "", "", limit: 5),
+            harness),
+          try await Self.plan(
+            OutreachStore.page(
+              of: range, withClosed: false, by: plan, after: "", "", limit: 5), harness),
+          try await Self.plan(AwayStore.following(page, by: plan), harness),
+        ]
+      }
+      for plan in try await plans(.organizations) {
+        #expect(plan.hasPrefix("SEARCH o USING INDEX"), "\(plan)")
+        #expect(!plan.contains("TEMP B-TREE FOR ORDER BY"), "\(plan)")
+      }
+      for plan in try await plans(.rows) {
+        #expect(!plan.hasPrefix("SEARCH o"), "\(plan)")
+      }
     }
   }
 }

@@ -63,8 +63,15 @@ struct StaffScope: Sendable, Hashable {
 /// The paths of one subtree, as a range for index scans.
 struct PathRange: Sendable, Hashable {
   let first: String
-  /// The exclusive upper bound of the subtree's paths, which contain no letter after f.
-  var end: String { first + "g" }
+  /// The exclusive upper bound: of a subtree's paths, which contain no letter after f.
+  private(set) var end: String
 
-  init(subtreeOf path: String) { first = path }
+  init(subtreeOf path: String) { (first, end) = (path, path + "g") }
+
+  /// Returns the part of the range before a path.
+  func before(_ path: String) -> PathRange {
+    var part = self
+    part.end = path
+    return part
+  }
 }

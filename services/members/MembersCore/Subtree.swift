@@ -57,34 +57,3 @@ enum PageSize {
     return requested == 0 ? normal : min(Int(requested), max)
   }
 }
-
-/// The two plans of a list of a subtree: from the subtree's organizations to their rows, which
-/// costs a look-up for each organization, or from the rows in question to their organizations, if
-/// there are few of them in the whole store.
-enum ListPlan: Sendable {
-  /// The maximum number of rows that are read and sorted for each page: about 10 ms.
-  static let gatheredMax = 2_000
-
-  case organizations
-  case rows
-
-  /// - Parameter rows: The number of rows in question, counted up to one more than the maximum.
-  init(rows: Int) { self = rows <= Self.gatheredMax ? .rows : .organizations }
-
-  /// The path of an organization in a condition. An expression prevents the use of the index on
-  /// paths, on both engines.
-  func path(_ column: String) -> String { self == .rows ? "(\(column) || '')" : column }
-
-  /// Returns the query that counts rows for a plan.
-  ///
-  /// - Parameter rows: A table with a condition that an index serves.
-  static func size(_ rows: String) -> Query<ListPlan> {
-    Query<Int>.one(
-      """
-      SELECT count(*) AS size
-      FROM (SELECT 1 AS one FROM \(rows) LIMIT \(gatheredMax + 1)) AS counted
-      """
-    ) { row in try row.int("size") }
-    .map { ListPlan(rows: $0) }
-  }
-}

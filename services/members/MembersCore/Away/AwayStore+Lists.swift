@@ -6,77 +6,58 @@ import Storage
 extension AwayStore {
   /// The rows of a page.
   struct Page: Sendable {
-    let range: PathRange
+    var range: PathRange
     let states: [AwayState]
     let isSampled: Bool
     /// The place of the last row of the previous page; `nil` for the first page.
     let after: Place?
-    let limit: Int
+    var limit: Int
   }
 
   /// The place of a row: the path of its organization, its state and its identifier.
   struct Place: Sendable {
-    let path: SQLValue
+    let path: String
     let state: SQLValue
     let id: SQLValue
 
     /// - Parameter values: The values of a page token; `nil` for the first page.
     init?(_ values: [SQLValue]?) throws {
       guard let values else { return nil }
-      guard values.count == 3 else { throw StorageError.invalidPageToken }
-      (path, state, id) = (values[0], values[1], values[2])
+      guard values.count == 3, case .text(let path) = values[0] else {
+        throw StorageError.invalidPageToken
+      }
+      (self.path, state, id) = (path, values[1], values[2])
     }
   }
 
-  /// Returns the number of reports in some states, counted up to `most`.
-  static func size(_ states: [AwayState], upTo most: Int) -> Query<Int> {
-    .one(
-      """
-      SELECT count(*) AS size FROM (
-        SELECT a.id FROM away_reports AS a WHERE a.state IN (\(numbers(states))) LIMIT ?1
-      ) AS counted
-      """, [most]
-    ) { row in try row.int("size") }
-  }
-
-  /// Returns a page out of few reports, which are all read and sorted.
-  static func gathered(_ page: Page) -> Query<[PlacedAwayReport]> {
-    let after = page.after
-    return .all(
-      """
-      SELECT \(columns) FROM away_reports AS a CROSS JOIN organizations AS o
-      WHERE o.id = a.managing_organization_id AND a.state IN (\(numbers(page.states)))
-        AND o.path >= ?1 AND o.path < ?2 \(page.ofSample)
-        AND (o.path, a.state, a.id) > (?3, ?4, ?5)
-      ORDER BY o.path, a.state, a.id LIMIT ?6
-      """,
-      [
-        page.range.first, page.range.end, after?.path ?? .text(""), after?.state ?? .integer(0),
-        after?.id ?? .text(""), page.limit,
-      ], placed)
+  /// Returns the number of reports in some states.
+  static func rows(_ states: [AwayState]) -> Query<ListRows> {
+    ListRows.count("away_reports AS a WHERE a.state IN (\(numbers(states)))")
   }
 
   /// Returns the remaining reports of the organization in which the last page ended.
   static func rest(_ page: Page, at place: Place) -> Query<[PlacedAwayReport]> {
-    walked(
-      page, "o.path = ?1 AND (a.state, a.id) > (?2, ?3)", [place.path, place.state, place.id])
+    reports(
+      page, by: .organizations, "o.path = ?1 AND (a.state, a.id) > (?2, ?3)",
+      [place.path, place.state, place.id])
   }
 
   /// Returns the reports of the organizations after the one in which the last page ended: an index
-  /// scan over the paths, with one index range per organization and state.
-  static func following(_ page: Page) -> Query<[PlacedAwayReport]> {
-    walked(
-      page, "o.path >= ?1 AND o.path < ?2 AND o.path > ?3",
-      [page.range.first, page.range.end, page.after?.path ?? .text("")])
+  /// scan over the paths, with one index range per organization and state; or all reports in these
+  /// states, sorted.
+  static func following(_ page: Page, by plan: ListPlan) -> Query<[PlacedAwayReport]> {
+    reports(
+      page, by: plan, "o.path >= ?1 AND o.path < ?2 AND o.path > ?3",
+      [page.range.first, page.range.end, page.after?.path ?? ""])
   }
 
-  /// CROSS JOIN fixes the join order on SQLite; PostgreSQL reorders it freely.
-  private static func walked(
-    _ page: Page, _ condition: String, _ arguments: [any SQLValueConvertible]
+  private static func reports(
+    _ page: Page, by plan: ListPlan, _ condition: String,
+    _ arguments: [any SQLValueConvertible]
   ) -> Query<[PlacedAwayReport]> {
     .all(
       """
-      SELECT \(columns) FROM organizations AS o CROSS JOIN away_reports AS a
+      SELECT \(columns) FROM \(plan.tables("away_reports AS a"))
       WHERE o.id = a.managing_organization_id AND \(condition)
         AND a.state IN (\(numbers(page.states))) \(page.ofSample)
       ORDER BY o.path, a.state, a.id LIMIT ?4

@@ -4,10 +4,6 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// The largest number of reports that are sorted for each page: about 10 ms. Organizations that
-  /// have none would have to be passed over one by one.
-  private static let gatheredMax = 2_000
-
   /// Lists the away reports of a subtree.
   public func listAwayReports(
     _ request: ListAwayReportsRequest, context: ServerContext
@@ -36,16 +32,21 @@ extension MembersService {
     return response
   }
 
-  /// Reads a page, with a query plan that fits the number of reports.
+  /// Reads a page: the remaining reports of the organization in which the last page ended, then the
+  /// following organizations.
   private func reports(_ page: AwayStore.Page) async throws -> [PlacedAwayReport] {
-    let count = try await database.read(
-      AwayStore.size(page.states, upTo: Self.gatheredMax + 1))
-    if count <= Self.gatheredMax { return try await database.read(AwayStore.gathered(page)) }
-    guard let place = page.after else {
-      return try await database.read(AwayStore.following(page))
-    }
-    let (rest, following) = try await database.read(
-      AwayStore.rest(page, at: place), AwayStore.following(page))
-    return Array((rest + following).prefix(page.limit))
+    var rows: [PlacedAwayReport] = []
+    if let place = page.after { rows = try await database.read(AwayStore.rest(page, at: place)) }
+    guard rows.count < page.limit else { return rows }
+    var following = page
+    following.limit -= rows.count
+    return try await rows
+      + treePage(
+        of: page.range, after: page.after?.path ?? "", limit: following.limit,
+        AwayStore.rows(page.states)
+      ) { range, plan in
+        following.range = range
+        return AwayStore.following(following, by: plan)
+      }
   }
 }

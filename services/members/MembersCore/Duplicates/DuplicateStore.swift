@@ -71,20 +71,26 @@ extension [PastMerge] {
 
 /// The SQL of possible duplicates and of merges.
 enum DuplicateStore {
+  /// The paths are subqueries, because PostgreSQL joins many rows with all organizations.
   private static let selection = """
     SELECT d.id, d.kind, d.state, d.person_id, d.other_person_id, d.version, d.created, \
     x.id AS merge_id, x.survivor_id, x.merged_id, x.former_state, x.join_day, x.transfer_id, \
     m.member_number AS number_1, m.state AS state_1, m.managing_organization_id AS manager_1, \
     n.member_number AS number_2, n.state AS state_2, n.managing_organization_id AS manager_2, \
-    COALESCE(mo.path, eo.path) AS path_1, COALESCE(no.path, eo.path) AS path_2 \
+    \(path(of: "m")) AS path_1, \(path(of: "n")) AS path_2 \
     FROM duplicate_cases AS d JOIN enrollments AS e ON e.id = d.enrollment_id \
-    JOIN organizations AS eo ON eo.id = e.organization_id \
     LEFT JOIN memberships AS m ON m.id = d.person_id \
-    LEFT JOIN organizations AS mo ON mo.id = m.managing_organization_id \
     LEFT JOIN memberships AS n ON n.id = d.other_person_id \
-    LEFT JOIN organizations AS no ON no.id = n.managing_organization_id \
     LEFT JOIN merges AS x ON x.duplicate_id = d.id AND x.undone IS NULL
     """
+
+  /// The path of the organization that manages a membership, or else of the enrollment.
+  private static func path(of membership: String) -> String {
+    """
+    (SELECT o.path FROM organizations AS o \
+    WHERE o.id = COALESCE(\(membership).managing_organization_id, e.organization_id))
+    """
+  }
 
   static func byID(_ id: String) -> Query<StoredDuplicate?> {
     .first("\(selection) WHERE d.id = ?1", [id], duplicate)
@@ -98,8 +104,8 @@ enum DuplicateStore {
     return .all(
       """
       \(selection) WHERE d.state IN (\(words)) AND (d.created, d.id) > (?1, ?2)
-        AND COALESCE(mo.path, eo.path) >= ?4 AND COALESCE(mo.path, eo.path) < ?5
-        AND COALESCE(no.path, eo.path) >= ?4 AND COALESCE(no.path, eo.path) < ?5
+        AND \(path(of: "m")) >= ?4 AND \(path(of: "m")) < ?5
+        AND \(path(of: "n")) >= ?4 AND \(path(of: "n")) < ?5
       ORDER BY d.created, d.id LIMIT ?3
       """, [after.created, after.id, limit, range.first, range.end], duplicate)
   }

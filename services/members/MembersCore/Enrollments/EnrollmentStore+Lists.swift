@@ -47,10 +47,10 @@ extension EnrollmentStore {
   /// The condition of an index of the enrollments that wait for a decision.
   private static let areWaiting = "e.state IN (\(numbers([.held, .pending])))"
 
-  /// Returns the plan of a list: only enrollments that wait have an index of their own.
-  static func plan(_ states: [EnrollmentState]) -> Query<ListPlan> {
+  /// Returns the number of rows of a list: only enrollments that wait have an index of their own.
+  static func rows(_ states: [EnrollmentState]) -> Query<ListRows> {
     Set(states).isSubset(of: [.held, .pending])
-      ? ListPlan.size("enrollments AS e WHERE \(areWaiting)") : .constant(.organizations)
+      ? ListRows.count("enrollments AS e WHERE \(areWaiting)") : .constant(.unindexed)
   }
 
   /// Returns the queues of a subtree's organizations after one, in tree order: an index scan over
@@ -62,8 +62,8 @@ extension EnrollmentStore {
     let column = plan.path("o.path")
     return .all(
       """
-      \(selection)
-      WHERE \(column) >= ?1 AND \(column) < ?2 AND \(column) > ?3
+      \(selection(by: plan))
+        AND \(column) >= ?1 AND \(column) < ?2 AND \(column) > ?3
         AND e.state IN (\(numbers(states))) \(plan == .rows ? "AND \(areWaiting)" : "")
       ORDER BY o.path, e.state, e.created, e.id LIMIT ?4
       """, [range.first, range.end, path, limit], placed)

@@ -109,13 +109,23 @@ struct DuplicateCase: Sendable, Hashable {
 enum EnrollmentStore {
   static let table = "enrollments"
 
-  static let selection = """
+  static let selection =
+    "\(columns) FROM enrollments AS e JOIN organizations AS o ON o.id = e.organization_id \(others)"
+
+  /// Returns a selection with the organizations and enrollments in the order of a plan, and the
+  /// beginning of its condition.
+  static func selection(by plan: ListPlan) -> String {
+    "\(columns) FROM \(plan.tables("enrollments AS e")) \(others) WHERE o.id = e.organization_id"
+  }
+
+  private static let columns = """
     SELECT e.id, e.caller, e.state, e.refusal, e.person_id, e.member_id, e.organization_id, \
     e.route, e.route_reason_zh, e.route_reason_en, e.code_id, e.occupation_group, e.channel, \
     e.campaign, e.consent_version, e.consented, e.version, e.created, e.application, o.path, \
     h.path AS member_path, p.wrapped_key, p.person_name, p.resident_id, p.phone, \
-    a.enrollment_id AS open_id \
-    FROM enrollments AS e JOIN organizations AS o ON o.id = e.organization_id \
+    a.enrollment_id AS open_id
+    """
+  private static let others = """
     JOIN persons AS p ON p.id = e.person_id \
     LEFT JOIN open_enrollments AS a ON a.person_id = e.person_id \
     LEFT JOIN memberships AS m ON m.id = e.member_id \

@@ -29,12 +29,19 @@ extension MembersService {
     let after = try EnrollmentStore.Place(keys.pages.decode(request.pageToken, scope: scope))
     // The remaining rows of the organization in which the last page ended, then the following
     // organizations.
-    let plan = try await database.read(EnrollmentStore.plan(states))
-    let (rest, following) = try await database.read(
-      EnrollmentStore.queue(at: after, states: states, limit: size + 1),
-      EnrollmentStore.queue(
-        of: range, after: after.path, states: states, by: plan, limit: size + 1))
-    let rows = (rest + following).prefix(size + 1)
+    let rest = try await database.read(
+      EnrollmentStore.queue(at: after, states: states, limit: size + 1))
+    let missing = size + 1 - rest.count
+    let following =
+      missing == 0
+      ? []
+      : try await treePage(
+        of: range, after: after.path, limit: missing, EnrollmentStore.rows(states)
+      ) { range, plan in
+        EnrollmentStore.queue(
+          of: range, after: after.path, states: states, by: plan, limit: missing)
+      }
+    let rows = rest + following
     var response = ListEnrollmentsResponse()
     response.enrollments = try rows.prefix(size).map { row in
       row.place.hasPrefix(range.first)

@@ -14,12 +14,13 @@ extension MembersService {
     let scope = [
       "ListOutreachLists", caller.subject, range.first, String(request.includeClosed),
     ]
-    let after = try keys.pages.decode(request.pageToken, scope: scope)
-    let plan = try await database.read(OutreachStore.plan)
-    let rows = try await database.read(
+    let (path, id) = try keys.pages.place(request.pageToken, scope: scope)
+    let rows = try await treePage(
+      of: range, after: path, limit: size + 1, OutreachStore.rows
+    ) { range, plan in
       OutreachStore.page(
-        of: range, withClosed: request.includeClosed, by: plan,
-        after: after?.first ?? .text(""), after?.last ?? .text(""), limit: size + 1))
+        of: range, withClosed: request.includeClosed, by: plan, after: path, id, limit: size + 1)
+    }
     var response = ListOutreachListsResponse()
     response.outreachLists = try rows.prefix(size).map { placed in
       var message = try placed.list.message()

@@ -108,28 +108,31 @@ extension MembersKeys {
 enum OutreachStore {
   static let table = "outreach_entries"
 
-  private static let list = """
+  private static let list =
+    "\(columns) FROM outreach_lists AS l JOIN organizations AS o ON o.id = l.organization_id"
+
+  private static let columns = """
     SELECT l.id, l.organization_id, l.display_name, l.means, l.due_day, l.closed, l.people, \
-    l.progress, l.version, l.created, o.path FROM outreach_lists AS l \
-    JOIN organizations AS o ON o.id = l.organization_id
+    l.progress, l.version, l.created, o.path
     """
 
   static func byID(_ id: String) -> Query<PlacedOutreachList?> {
     .first("\(list) WHERE l.id = ?1", [id], placed)
   }
 
-  /// The plan of a list of lists.
-  static let plan = ListPlan.size("outreach_lists AS l")
+  /// The number of lists.
+  static let rows = ListRows.count("outreach_lists AS l")
 
   static func page(
-    of range: PathRange, withClosed: Bool, by plan: ListPlan, after path: SQLValue,
-    _ id: SQLValue, limit: Int
+    of range: PathRange, withClosed: Bool, by plan: ListPlan, after path: String,
+    _ id: String, limit: Int
   ) -> Query<[PlacedOutreachList]> {
     let column = plan.path("o.path")
     return .all(
       """
-      \(list) WHERE \(column) >= ?1 AND \(column) < ?2 AND l.closed <= ?3
-        AND (o.path, l.id) > (?4, ?5)
+      \(columns) FROM \(plan.tables("outreach_lists AS l"))
+      WHERE o.id = l.organization_id AND \(column) >= ?1 AND \(column) < ?2 AND \(column) >= ?4
+        AND l.closed <= ?3 AND (o.path, l.id) > (?4, ?5)
       ORDER BY o.path, l.id LIMIT ?6
       """, [range.first, range.end, withClosed, path, id, limit], placed)
   }

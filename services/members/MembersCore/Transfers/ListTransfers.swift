@@ -23,7 +23,7 @@ extension MembersService {
     } else {
       let range = try await subtree(of: request.ancestor, for: caller)
       subject = range.first
-      filter = .receivers(range, by: try await database.read(TransferStore.plan(states)))
+      filter = .receivers(range, by: try await plan(TransferStore.rows(states), of: range))
     }
     let scope = ["ListTransfers", caller.subject, subject] + states.map { "\($0.rawValue)" }
     let after = try keys.pages.decode(request.pageToken, scope: scope)

@@ -126,10 +126,10 @@ enum TransferStore {
     ) { row in try row.text("id") }
   }
 
-  /// Returns the plan of a list: only open transfers have an index of their own.
-  static func plan(_ states: [TransferState]) -> Query<ListPlan> {
+  /// Returns the number of rows of a list: only open transfers have an index of their own.
+  static func rows(_ states: [TransferState]) -> Query<ListRows> {
     states == [.requested]
-      ? ListPlan.size("transfers AS t WHERE t.state = \(requested)") : .constant(.organizations)
+      ? ListRows.count("transfers AS t WHERE t.state = \(requested)") : .constant(.unindexed)
   }
 
   static func page(

@@ -15,12 +15,12 @@ extension MembersService {
       try Filter.values(request.states, "states", standard: [.triggered, .assigned, .guiding])
     let scope =
       ["ListUnits", caller.subject, range.first] + states.map { String($0.rawValue) }
-    let after = try keys.pages.decode(request.pageToken, scope: scope)
-    let plan = try await database.read(UnitStore.plan(states))
-    let rows = try await database.read(
-      UnitStore.page(
-        of: range, states: states, by: plan, after: after?.first ?? .text(""),
-        after?.last ?? .text(""), limit: size + 1))
+    let (path, id) = try keys.pages.place(request.pageToken, scope: scope)
+    let rows = try await treePage(
+      of: range, after: path, limit: size + 1, UnitStore.rows(states)
+    ) { range, plan in
+      UnitStore.page(of: range, states: states, by: plan, after: path, id, limit: size + 1)
+    }
     var response = ListUnitsResponse()
     response.units = try rows.prefix(size).map { try keys.message(of: $0.unit) }
     if rows.count > size {

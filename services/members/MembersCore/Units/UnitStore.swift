@@ -68,10 +68,12 @@ extension MembersKeys {
 enum UnitStore {
   static let table = "units"
 
-  private static let selection = """
+  private static let selection =
+    "\(columns) FROM units AS u JOIN organizations AS o ON o.id = u.organization_id"
+
+  private static let columns = """
     SELECT u.id, u.organization_id, u.hash, u.older_hash, u.wrapped_key, u.identity, u.state, \
-    u.members, u.crossings, u.union_id, u.version, u.created, o.path, o.region_code \
-    FROM units AS u JOIN organizations AS o ON o.id = u.organization_id
+    u.members, u.crossings, u.union_id, u.version, u.created, o.path, o.region_code
     """
 
   static func byID(_ id: String) -> Query<PlacedUnit?> {
@@ -103,9 +105,9 @@ enum UnitStore {
       """, arguments, placed)
   }
 
-  /// Returns the plan of a list.
-  static func plan(_ states: [UnitState]) -> Query<ListPlan> {
-    ListPlan.size("units AS u WHERE u.state IN (\(numbers(states)))")
+  /// Returns the number of rows of a list.
+  static func rows(_ states: [UnitState]) -> Query<ListRows> {
+    ListRows.count("units AS u WHERE u.state IN (\(numbers(states)))")
   }
 
   private static func numbers(_ states: [UnitState]) -> String {
@@ -113,13 +115,14 @@ enum UnitStore {
   }
 
   static func page(
-    of range: PathRange, states: [UnitState], by plan: ListPlan, after path: SQLValue,
-    _ id: SQLValue, limit: Int
+    of range: PathRange, states: [UnitState], by plan: ListPlan, after path: String,
+    _ id: String, limit: Int
   ) -> Query<[PlacedUnit]> {
     let column = plan.path("o.path")
     return .all(
       """
-      \(selection) WHERE \(column) >= ?1 AND \(column) < ?2 AND \(column) >= ?3
+      \(columns) FROM \(plan.tables("units AS u"))
+      WHERE o.id = u.organization_id AND \(column) >= ?1 AND \(column) < ?2 AND \(column) >= ?3
         AND (o.path, u.id) > (?3, ?4) AND u.state IN (\(numbers(states)))
       ORDER BY o.path, u.id LIMIT ?5
       """, [range.first, range.end, path, id, limit], placed)
