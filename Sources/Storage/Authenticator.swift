@@ -40,6 +40,9 @@ final class AuthenticatorCache: Sendable {
   private struct Place: Hashable {
     let id: UInt32
     let label: String
+
+    /// Hashes the number only, which is cheap: a cache has few labels.
+    func hash(into hasher: inout Hasher) { hasher.combine(id) }
   }
   private let made = Mutex<[Place: Authenticator]>([:])
 

@@ -106,6 +106,40 @@ struct RosterTests {
     }
   }
 
+  @Test("members are found by ID and by SHA-256, with their names, under each key in use")
+  func keys() async throws {
+    try await Harness.run { root in
+      let rings = try UpkeepTests.Rings(root)
+      let before = root.sharing(try rings.keys())
+      let names = try await before.plantTree()
+      _ = try await before.submit(Applicant.application(1), as: .administrator)
+      try rings.change("hashes") { $0.adding(at: root.clock.now) }
+      let harness = root.sharing(try rings.keys())
+      _ = try await harness.submit(Applicant.application(2), as: .administrator)
+      func hashed(_ row: inout RosterRow) {
+        row.residentIDSHA256 = Array(SHA256.hash(data: Data(row.residentID.utf8)))
+        row.residentID = ""
+      }
+      let rows = [1, 2, 3].flatMap { number in
+        [
+          Self.row(number), Self.row(number, name: "王五"), Self.row(number, name: ""),
+          Self.row(number, name: "?"), Self.row(number, hashed),
+          Self.row(number, name: "王五", hashed), Self.row(number, name: "", hashed),
+        ]
+      }
+      for (part, isHere) in [("xiangshan", true), ("lieshan", false)] {
+        let known: RosterVerdict = isHere ? .memberHere : .memberElsewhere
+        let verdicts: [RosterVerdict] = [
+          known, .conflict, known, .conflict, known, .conflict, known,
+        ]
+        let (results, _) = try await Self.compare(
+          harness, [rows], as: .administrator, organization: names[part] ?? "")
+        #expect(
+          results.map(\.verdict) == verdicts + verdicts + Array(repeating: .notMember, count: 7))
+      }
+    }
+  }
+
   @Test("a purpose is required, the scope is enforced, and the daily quota covers all streams")
   func limits() async throws {
     var configuration = MembersConfiguration()

@@ -53,9 +53,11 @@ enum Normalization {
   }
 
   private static func ascii(_ raw: String) -> String {
+    let space = UInt8(ascii: " ")
+    if raw.utf8.first != space, raw.utf8.last != space { return raw }
     var bytes = Array(raw.utf8)[...]
-    while bytes.first == UInt8(ascii: " ") { bytes.removeFirst() }
-    while bytes.last == UInt8(ascii: " ") { bytes.removeLast() }
+    while bytes.first == space { bytes.removeFirst() }
+    while bytes.last == space { bytes.removeLast() }
     return String(decoding: bytes, as: UTF8.self)
   }
 

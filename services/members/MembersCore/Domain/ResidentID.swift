@@ -33,11 +33,14 @@ struct ResidentID: Sendable, Hashable {
     guard characters.count == Self.characterCount,
       characters.dropLast().allSatisfy(\.isASCIIDigit)
     else { throw .invalidID(field, Texts.form) }
-    if characters[17] == UInt8(ascii: "x") { characters[17] = UInt8(ascii: "X") }
+    var canonical = text
+    if characters[17] == UInt8(ascii: "x") {
+      characters[17] = UInt8(ascii: "X")
+      canonical = String(decoding: characters, as: UTF8.self)
+    }
     guard characters[17] == Self.checkCharacter(of: characters.prefix(17)) else {
       throw .invalidID(field, Texts.check)
     }
-    let canonical = String(decoding: characters, as: UTF8.self)
     guard RegionTable.shared.existsOrDid(canonical.prefix(6)) else {
       throw .invalidID(field, Texts.region)
     }

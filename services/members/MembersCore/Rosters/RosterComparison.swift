@@ -85,25 +85,24 @@ final class RosterComparison: Sendable {
   /// Returns the verdicts on the rows of a message, from one snapshot.
   private func verdicts(on rows: [RosterRow]) async throws -> [RosterVerdict] {
     let searches = rows.map { RosterSearch($0, keys) }
-    let (members, names) = try await database.read(
-      RosterStore.members(with: searches.flatMap(\.persons), in: range),
-      RosterStore.persons(with: searches.flatMap(\.names)))
-    let found = searches.map { search in
-      search.persons.lazy.compactMap { members[$0] }.first
+    let (findings, persons) = try await database.read(
+      RosterStore.findings(on: searches, in: range),
+      RosterStore.persons(with: searches.filter(\.mustBeOpened).flatMap(\.persons)))
+    let person = { (search: RosterSearch) in
+      search.persons.lazy.compactMap { persons[$0] }.first
     }
     let opened = try await openedNames(
-      zip(searches, found).compactMap { $0.mustBeOpened ? $1?.personID : nil })
-    return zip(searches, found).map { search, member in
-      guard let member else { return search.persons.isEmpty ? .invalid : .notMember }
+      zip(searches, findings).compactMap { search, finding in
+        search.mustBeOpened && finding != nil ? person(search) : nil
+      })
+    return zip(searches, findings).map { search, finding in
+      guard let finding else { return search.persons.isEmpty ? .invalid : .notMember }
       let isNamed =
         search.mustBeOpened
-        ? opened[member.personID].map { $0 == search.name } ?? true
-        : search.names.isEmpty
-          || search.names.contains {
-            names.contains(RosterName(hash: $0, personID: member.personID))
-          }
+        ? person(search).flatMap { opened[$0] }.map { $0 == search.name } ?? true
+        : search.names.isEmpty || finding.isNamed
       guard isNamed, !search.isMisnamed else { return .conflict }
-      return member.isHere ? .memberHere : .memberElsewhere
+      return finding.isHere ? .memberHere : .memberElsewhere
     }
   }
 

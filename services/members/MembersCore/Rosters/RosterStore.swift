@@ -1,56 +1,89 @@
 import MembersV1
 import Storage
 
-/// The data of a member for a comparison.
-struct RosterMember: Sendable {
-  var personID: String
+/// The member of a roster row, for the verdict on it.
+struct RosterFinding: Sendable, Hashable {
   /// Whether the managing organization is in the compared subtree.
-  var isHere: Bool
+  let isHere: Bool
+  /// Whether the member has the row's name and birth date.
+  let isNamed: Bool
+
+  /// - Parameter code: As in the SQL.
+  fileprivate init(_ code: Int64) { (isHere, isNamed) = (code & 1 != 0, code & 2 != 0) }
 }
 
 /// The SQL of roster comparison.
 enum RosterStore {
-  /// Returns the live members by the hashes of their resident IDs.
-  static func members(
-    with hashes: [[UInt8]], in range: PathRange
-  ) -> Query<[[UInt8]: RosterMember]> {
-    let (list, arguments) = list(of: hashes, after: 2)
-    let live = MembershipState.live.map { String($0.rawValue) }.joined(separator: ", ")
+  private static let live = MembershipState.live.map { String($0.rawValue) }.joined(
+    separator: ", ")
+
+  /// Returns the findings on searches, in their order; `nil` where there is no live member.
+  ///
+  /// A row of the result is one integer for each search and key. The look-ups are a scalar
+  /// subquery, because PostgreSQL would join thousands of keys with all persons.
+  static func findings(
+    on searches: [RosterSearch], in range: PathRange
+  ) -> Query<[RosterFinding?]> {
+    var (places, arguments): ([Int], [any SQLValueConvertible]) = ([], [range.first, range.end])
+    for (place, search) in searches.enumerated() {
+      for (index, person) in search.persons.enumerated() {
+        places.append(place)
+        arguments.append(person)
+        // The hashes of a person are stored under the same keys.
+        arguments.append(index < search.names.count ? search.names[index] : [])
+      }
+    }
+    guard !places.isEmpty else {
+      return .constant(Array(repeating: nil, count: searches.count))
+    }
+    let size = places.count.paddedToPowerOfTwo
+    arguments += Array(repeating: [UInt8](), count: 2 * (size - places.count))
+    let (count, ofSearch) = (searches.count, places)
     return Query(
       """
-      SELECT h.hash, h.person_id,
-        CASE WHEN o.path >= ?1 AND o.path < ?2 THEN 1 ELSE 0 END AS is_here
-      FROM person_hashes AS h
-      LEFT JOIN merges AS x ON x.merged_id = h.person_id AND x.undone IS NULL
-      JOIN memberships AS m ON m.id = COALESCE(x.survivor_id, h.person_id)
-      JOIN organizations AS o ON o.id = m.managing_organization_id
-      WHERE h.hash IN (\(list)) AND h.place = '' AND m.state IN (\(live))
-      """, [range.first, range.end] + arguments
+      WITH k (line, person, name) AS (VALUES \(size == fullSize ? fullLines : lines(size)))
+      SELECT k.line, (
+        SELECT CASE WHEN o.path >= ?1 AND o.path < ?2 THEN 1 ELSE 0 END
+          + CASE WHEN EXISTS (
+              SELECT 1 FROM person_hashes AS q WHERE q.hash = k.name AND q.place = h.person_id
+            ) THEN 2 ELSE 0 END
+        FROM person_hashes AS h
+        LEFT JOIN merges AS x ON x.merged_id = h.person_id AND x.undone IS NULL
+        JOIN memberships AS m ON m.id = COALESCE(x.survivor_id, h.person_id)
+        JOIN organizations AS o ON o.id = m.managing_organization_id
+        WHERE h.hash = k.person AND h.place = '' AND m.state IN (\(live))
+      ) AS found
+      FROM k
+      """, arguments
     ) { rows in
-      var found: [[UInt8]: RosterMember] = [:]
-      found.reserveCapacity(rows.count)
+      var codes = [Int64?](repeating: nil, count: count)
       for row in rows {
-        found[try row.blob("hash")] = RosterMember(
-          personID: try row.text("person_id"), isHere: try row.boolean("is_here"))
+        guard let code = try row.optionalInteger("found") else { continue }
+        let place = ofSearch[try row.int("line")]
+        codes[place] = (codes[place] ?? 0) | code
       }
-      return found
+      return codes.map { $0.map(RosterFinding.init) }
     }
   }
 
-  /// Returns the persons with the hashes of name and birth date.
-  static func persons(with hashes: [[UInt8]]) -> Query<Set<RosterName>> {
-    let (list, arguments) = list(of: hashes, after: 0)
+  /// The number of lines of a full message under one key.
+  private static let fullSize = RosterComparison.rowsMax
+  private static let fullLines = lines(fullSize)
+
+  /// Returns the rows of a table of keys: their number, and the parameters of two hashes.
+  private static func lines(_ count: Int) -> String {
+    (0..<count).map { "(\($0),?\(2 * $0 + 3),?\(2 * $0 + 4))" }.joined(separator: ",")
+  }
+
+  /// Returns the persons by the hashes of their resident IDs.
+  static func persons(with hashes: [[UInt8]]) -> Query<[[UInt8]: String]> {
+    guard !hashes.isEmpty else { return .constant([:]) }
+    let list = InList(hashes)
     return Query(
-      "SELECT hash, person_id FROM person_hashes WHERE hash IN (\(list)) AND place = person_id",
-      arguments
+      "SELECT hash, person_id FROM person_hashes WHERE hash IN \(list.sql) AND place = ''",
+      list.arguments
     ) { rows in
-      var found: Set<RosterName> = []
-      found.reserveCapacity(rows.count)
-      for row in rows {
-        found.insert(
-          RosterName(hash: try row.blob("hash"), personID: try row.text("person_id")))
-      }
-      return found
+      try rows.reduce(into: [:]) { $0[try $1.blob("hash")] = try $1.text("person_id") }
     }
   }
 
@@ -68,19 +101,6 @@ enum RosterStore {
         found[person.id] = person
       }
     }
-  }
-
-  /// Returns parameters and arguments for hashes, padded to a power of two by repeating the last
-  /// one, which limits the number of distinct texts to prepare. The empty hash matches nobody.
-  private static func list(
-    of hashes: [[UInt8]], after count: Int
-  ) -> (places: String, arguments: [any SQLValueConvertible]) {
-    var size = 1
-    while size < hashes.count { size *= 2 }
-    let padding = Array(repeating: hashes.last ?? [], count: size - hashes.count)
-    return (
-      (1...size).map { "?\($0 + count)" }.joined(separator: ","), hashes + padding
-    )
   }
 
   /// Returns those of the credit codes that a union covers.
@@ -115,8 +135,12 @@ enum RosterStore {
   }
 }
 
-/// The hash of a person's name and birth date.
-struct RosterName: Sendable, Hashable {
-  var hash: [UInt8]
-  var personID: String
+extension Int {
+  /// The smallest power of two that is not below the number, which limits the number of distinct
+  /// texts to prepare.
+  fileprivate var paddedToPowerOfTwo: Int {
+    var size = 1
+    while size < self { size *= 2 }
+    return size
+  }
 }
