@@ -53,9 +53,9 @@ extension MembersService {
   /// Reads a page of rows in the tree order of their organizations, with a plan whose cost does not
   /// grow with the number of organizations.
   ///
-  /// Few rows are read and sorted. Of many, the next organizations usually fill a page, and an index
-  /// scan over their paths stops there; if ``ListPlan/gatheredMax`` of them do not, the rows are
-  /// elsewhere, and are sorted instead of passing over all organizations without any.
+  /// Few rows are read and sorted. Of many, the next organizations usually fill a page, and an
+  /// index scan over their paths stops there; if ``ListPlan/gatheredMax`` of them do not, the rows
+  /// are elsewhere, and are sorted instead of passing over all organizations without any.
   ///
   /// - Parameters:
   ///   - after: The path at which the last page ended; empty for the first page.

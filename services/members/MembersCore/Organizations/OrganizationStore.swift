@@ -203,8 +203,8 @@ enum OrganizationStore {
     ) { row in try row.int("size") }
   }
 
-  /// Returns the path of the organization that follows on some number of others, in tree order after
-  /// a path; `nil` if there are no more than those.
+  /// Returns the path of the organization that follows on some number of others, in tree order
+  /// after a path; `nil` if there are no more than those.
   static func path(in range: PathRange, after: String, skipping count: Int) -> Query<String?> {
     .first(
       """

@@ -19,8 +19,8 @@ enum RosterStore {
 
   /// Returns the findings on searches, in their order; `nil` where there is no live member.
   ///
-  /// A row of the result is one integer for each search and key. The look-ups are a scalar subquery,
-  /// because PostgreSQL would join thousands of keys with all persons.
+  /// A row of the result is one integer for each search and key. The look-ups are a scalar
+  /// subquery, because PostgreSQL would join thousands of keys with all persons.
   static func findings(
     on searches: [RosterSearch], in range: PathRange
   ) -> Query<[RosterFinding?]> {
