@@ -101,39 +101,14 @@ struct Organizations: AsyncParsableCommand {
     }
   }
 
-  struct Move: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "Move an organization, with everything below it, below another one.")
-
-    @OptionGroup var options: OrganizationOptions
-    @Option(help: "The organization that it shall stand below.") var below: String
-    @Option(help: "The GB/T 2260 code of its region there, if that changes.")
-    var regionCode = ""
-
-    func run() async throws {
-      try await Organizations.change(options.connection) { client, requestID in
-        var request = MoveOrganizationRequest()
-        request.requestID = requestID
-        request.name = try await options.name(client)
-        request.parent = try await OrganizationNames.resolve(below, client)
-        request.regionCode = regionCode
-        return try await client.members.moveOrganization(request, options: client.options)
-          .organization
-      }
-    }
-  }
-
-  struct Dissolve: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "Dissolve an organization for good.",
-      discussion: """
-        Refused while organizations stand below it, and while it has members, unless they go to \
-        the holding pool of the county or city with it.
-        Example: yijia organizations dissolve ID --reason 企业注销 --pool-members
-        """)
-
-    @OptionGroup var options: OrganizationOptions
-    @Option(help: "Why, for the audit log.") var reason: String
+  struct Dissolve: Action {
+    static let abstract = "Dissolve organizations for good."
+    static let discussion = """
+      Refused while organizations stand below one, and while it has members, unless they go to \
+      the holding pool of the county or city with it.
+      Example: yijia organizations dissolve ID --reason 企业注销 --pool-members
+      """
+    @Option(help: "Why, for the audit log; 2 to 200 characters.") var reason: String
     @Flag(help: "Its members go to the holding pool in the same step.") var poolMembers = false
 
     func fill(_ request: inout DissolveOrganizationRequest, _ client: SuiteClient) {
