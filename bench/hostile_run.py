@@ -35,9 +35,12 @@ sys.path += [str(ROOT / "Tests" / "Conformance"), str(ROOT / "Tests" / "Integrat
 
 import hostile  # noqa: E402: needs the path
 import hostile_attacks  # noqa: E402
-from hostile_attacks import ATTACKS, JSON_ATTACKS, Place  # noqa: E402
+import hostile_json  # noqa: E402
+from hostile_attacks import Place  # noqa: E402
 from hostile_server import Gateway, Server  # noqa: E402
 
+# Every attack; those on JSON need a gateway.
+ATTACKS = {**hostile_attacks.ATTACKS, **hostile_json.ATTACKS}
 # The client calls at this pace, one call at a time, as a kiosk or a page does.
 PACE_SECONDS = 0.002
 RATIO_MAX = 2.0
@@ -143,7 +146,7 @@ def besiege(name, place, seconds, pipe):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     siege = hostile_attacks.Siege(place, seconds)
-    getattr(hostile_attacks, name)(siege)
+    {"neighbor": hostile_attacks.neighbor, **ATTACKS}[name](siege)
     pipe.send(siege.counts)
 
 
@@ -176,7 +179,7 @@ def gateway(name):
     return server, Place(server.port, tls=True, fields=(Gateway.KEY,))
 
 
-TARGETS = {"runtime": (runtime, ATTACKS), "gateway": (gateway, ATTACKS + JSON_ATTACKS)}
+TARGETS = {"runtime": (runtime, hostile_attacks.ATTACKS), "gateway": (gateway, ATTACKS)}
 
 
 def run(name, start, seconds, attackers):
@@ -236,11 +239,10 @@ def row(result):
 
 
 def main():
-    known = [*ATTACKS, *JSON_ATTACKS]
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("attacks", nargs="*", metavar="ATTACK", help=f"of: {', '.join(known)}")
+    parser.add_argument("attacks", nargs="*", metavar="ATTACK", help=f"of: {', '.join(ATTACKS)}")
     parser.add_argument("--target", choices=TARGETS, default="runtime")
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--attackers", type=int, default=1)

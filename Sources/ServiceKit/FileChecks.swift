@@ -58,8 +58,8 @@ extension KeyringFiles {
 }
 
 extension ServiceConfiguration {
-  /// Opens every file that a start opens besides TLS's, uses none, and returns a fault for each that
-  /// cannot be used.
+  /// Opens every file that a start opens besides TLS's, uses none, and returns a fault for each
+  /// that cannot be used.
   ///
   /// - Parameters:
   ///   - keyrings: The names of the keyrings that the service reads.

@@ -1,4 +1,4 @@
-"""The floods of bench/hostile_attacks.py on the gateway's TLS port, each for a moment: the gateway
+"""The floods of bench/hostile_run.py on the gateway's TLS port, each for a moment: the gateway
 lives, its memory is bounded, and another client keeps its service. `make hostile TARGET=gateway`
 has them last, and measures what that client feels."""
 
@@ -36,12 +36,12 @@ def client(place):
     return hostile_run.Client(place)
 
 
-@pytest.mark.parametrize("name", [*hostile_attacks.ATTACKS, *hostile_attacks.JSON_ATTACKS])
+@pytest.mark.parametrize("name", hostile_run.ATTACKS)
 def test_flood(name, gateway, place, client):
     before, failures = gateway.resident_bytes(), client.failures
     siege = hostile_attacks.Siege(place, SECONDS)
     with concurrent.futures.ThreadPoolExecutor(1) as executor:
-        attack = executor.submit(getattr(hostile_attacks, name), siege)
+        attack = executor.submit(hostile_run.ATTACKS[name], siege)
         while not attack.done():
             client.measure(0.1)
         attack.result()

@@ -14,8 +14,8 @@ public struct Contract: Sendable {
   public let methods: [MethodDescriptor]
   /// The serialized `FileDescriptorSet` with the policies.
   let descriptorSet: [UInt8]
-  /// Returns the serialized `FileDescriptorSet` with the comments, which is large and only needed for
-  /// documentation: it is not in memory before.
+  /// Returns the serialized `FileDescriptorSet` with the comments, which is large and only needed
+  /// for documentation: it is not in memory before.
   var comments: @Sendable () -> [UInt8] = { [] }
 
   /// Full names of the gRPC services.

@@ -10,6 +10,20 @@ extension GatewayConfiguration {
     try loadConfiguration(GatewayConfiguration.self, defaults: .init(), file: file)
   }
 
+  /// Checks a file of configuration and every file that it names; without a file the defaults.
+  ///
+  /// - Parameters:
+  ///   - server: Throws if the files of a listener's TLS cannot be used.
+  /// - Returns: The text for the person who asked.
+  /// - Throws: ``ConfigurationError`` naming every wrong field and file.
+  public static func check(
+    _ file: String?, server: (ServedLink) throws -> Void
+  ) throws -> String {
+    try checkConfiguration(GatewayConfiguration.self, defaults: .init(), file: file) {
+      $0.fileFaults(tls: server)
+    }
+  }
+
   /// Returns the URL of the store.
   ///
   /// - Throws: ``ConfigurationError`` where this gateway keeps nothing.

@@ -29,10 +29,7 @@ struct GatewayCommand: AsyncParsableCommand {
 
   func run() async throws {
     guard !check else {
-      return print(
-        try checkConfiguration(GatewayConfiguration.self, defaults: .init(), file: config) {
-          $0.fileFaults { try Self.server($0).tls?.check() }
-        })
+      return print(try GatewayConfiguration.check(config) { try Self.server($0).tls?.check() })
     }
     let configuration = try GatewayConfiguration.load(config)
     try configuration.validate()
