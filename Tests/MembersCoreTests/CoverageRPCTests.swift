@@ -134,15 +134,12 @@ struct CoverageRPCTests {
   @Test("a subtree's counts move with it")
   func moves() async throws {
     try await Harness.run { harness in
-      let names = try await harness.plantTree()
+      let names = try await harness.plantTree(Tree.rows + [Tree.zone])
       _ = try await harness.enroll((1...10).map { Applicant.application($0) })
       try await harness.service.foldCounters()
       _ = try await harness.enroll((11...15).map { Applicant.application($0) })
-      var move = MoveOrganizationRequest()
-      (move.requestID, move.name, move.parent) =
-        (UUID().uuidString, names["quegou"] ?? "", names["lieshan"] ?? "")
-      _ = try await harness.client(.administrator).moveOrganization(move)
-      for (name, members) in [("lieshan", 15), ("xiangshan", 0), ("huaibei", 15)] {
+      try await harness.move(names["quegou"] ?? "", below: names["zone"] ?? "")
+      for (name, members) in [("zone", 15), ("xiangshan", 0), ("huaibei", 15)] {
         var request = GetCoverageRequest()
         request.organization = names[name] ?? ""
         let found = try await harness.client(.administrator).getCoverage(request)
