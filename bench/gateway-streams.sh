@@ -15,8 +15,7 @@ cd "$ROOT"
 STREAMS=${STREAMS:-9500} PORT=${PORT:-18500}
 export RELEASE=${RELEASE:-$ROOT/.build/release} LISTEN=$((PORT + 1)) BACKEND=$PORT
 if [ "$RELEASE" = "$ROOT/.build/release" ]; then
-  polite swift build -c release --product yijia-gateway >&2
-  polite swift build -c release --product rpc-bench-server >&2
+  build_release yijia-gateway rpc-bench-server
 fi
 # Both ends of each stream, and the gateway has two.
 ulimit -n "$(ulimit -Hn)"

@@ -22,7 +22,7 @@ for program in nghttpd h2load; do
 done
 cd "$ROOT"
 [ "$RELEASE" != "$ROOT/.build/release" ] ||
-  polite swift build -c release --product yijia-gateway >&2
+  build_release yijia-gateway
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -12,8 +12,8 @@ cd "$ROOT"
 TARGET=${TARGET:-runtime}
 "$ROOT/scripts/deps.sh"
 if [ -z "${YIJIA_BIN:-}" ]; then
-  polite swift build -c release --product rpc-interop-server
-  [ "$TARGET" != gateway ] || polite swift build -c release --product yijia-gateway
+  build_release rpc-interop-server
+  [ "$TARGET" != gateway ] || build_release yijia-gateway
   export YIJIA_BIN=$ROOT/.build/release
 fi
 SWIFT_BACKTRACE=enable=no PYTHONDONTWRITEBYTECODE=1 \

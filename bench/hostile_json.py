@@ -75,7 +75,7 @@ def chunk_framing(siege):
     siege.flood(_post(siege, "transfer-encoding: chunked"), repeated(chunk), opens=_web(siege))
 
 
-def oversizedstreams(siege):
+def oversized_streams(siege):
     """HTTP/2 requests with the beginning of a gigabyte."""
     fields = siege.fields(
         "", _path="/v1/enrollments", content_type="application/json", content_length=str(1 << 30)

@@ -51,8 +51,7 @@ build_peer() {
     yijia)
       # A build of the caller's own choice is not ours to make.
       [ "$RELEASE" = "$ROOT/.build/release" ] || return 0
-      polite swift build -c release --product rpc-bench-server
-      polite swift build -c release --product rpc-bench-client
+      build_release rpc-bench-server rpc-bench-client
       return
       ;;
   esac

@@ -21,7 +21,7 @@ MEMBERS=${MEMBERS:-10000000} SMALL=${SMALL:-10000} CALLS=${CALLS:-200000}
 ENGINES=${ENGINES:-sqlite postgres}
 DATA=${SCALE_DATA:-${TMPDIR:-/tmp}/yijia-scale}
 OURS=${OURS:-$ROOT/.build/release/members-data}
-[ -x "$OURS" ] || swift build -c release --product members-data
+[ -x "$OURS" ] || build_release members-data
 mkdir -p "$DATA"
 
 # The configuration of one store.

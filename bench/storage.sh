@@ -21,7 +21,7 @@ OURS=${OURS:-$ROOT/.build/release/storage-bench}
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/yijia-bench.XXXXXX")
 trap 'rm -rf "$WORK"; [ -z "${server:-}" ] || scripts/postgres.sh stop "$server" || true' EXIT
 
-[ -x "$OURS" ] || swift build -c release --product storage-bench
+[ -x "$OURS" ] || build_release storage-bench
 if [[ " $ENGINES " == *" sqlite "* ]]; then
   cc -O2 -o "$WORK/bare-sqlite" bench/storage/sqlite.c -lsqlite3 -lpthread
 fi

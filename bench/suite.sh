@@ -10,9 +10,7 @@ PORT=${PORT:-18443}
 RELEASE=${RELEASE:-$ROOT/.build/release}
 
 if [ "$RELEASE" = "$ROOT/.build/release" ]; then
-  for product in yijia yijia-gateway yijia-members yijia-stations members-data; do
-    polite swift build -c release --product "$product"
-  done
+  build_release yijia yijia-gateway yijia-members yijia-stations members-data
 fi
 
 work=$(mktemp -d)

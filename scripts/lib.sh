@@ -10,6 +10,15 @@ die() { warn "error: $*"; exit 1; }
 # Runs its arguments politely: builds and tests should not starve the desk they run at.
 polite() { nice -n "${YIJIA_NICE:-5}" "$@"; }
 
+# Builds products for release. Swift's libraries are part of each: an executable then runs on a
+# machine without Swift, takes less memory, and a call costs fewer instructions.
+build_release() { # PRODUCT…
+  local product
+  for product; do
+    polite swift build -c release --static-swift-stdlib --product "$product" >&2
+  done
+}
+
 # Every hand-written Swift file, NUL-terminated. Generated code has its own folders, or says so in
 # its first line ("// Generated …"); bench/peers is a copy of others' servers.
 swift_sources() {

@@ -9,7 +9,5 @@ PRODUCTS=(yijia-members yijia-stations yijia-gateway yijia)
 "$ROOT/scripts/deps.sh"
 cd "$ROOT"
 say "building for release (the first time takes some minutes)"
-for product in "${PRODUCTS[@]}"; do
-  polite swift build -c release --product "$product"
-done
+build_release "${PRODUCTS[@]}"
 exec "$ROOT/.build/release/yijia" dev --replay "$@"
