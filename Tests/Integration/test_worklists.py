@@ -172,7 +172,8 @@ def test_a_roster_is_compared_and_those_who_are_no_members_are_visited(work, enr
         f"{stranger.resident_id},,{stranger.name},卢龙某物流公司,{stranger.phone}\n"
         f",{digest},{listed.name},卢龙某物流公司,{listed.phone}\n12,,,,\n", encoding="utf-8")
     visits = cells(work(
-        "outreach", "create", "--display-name", "货运名册走访", "--means", "VISIT"))[0]
+        "outreach", "create", "--display-name", "货运名册走访", "--means", "VISIT",
+        "--organization", "q-130324"))[0]
     told = work(
         "roster", "compare", roster, "--purpose", "五月许可名册", "--list", visits,
         "--verdicts", verdicts)
