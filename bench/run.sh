@@ -46,7 +46,7 @@ build_peer() {
   case $1 in
     cpp)
       pkg-config --exists grpc++ && command -v grpc_cpp_plugin >/dev/null ||
-        die "grpc C++ needs: apt-get install libgrpc++-dev protobuf-compiler-grpc"
+        die "grpc C++ needs: apt-get install libgrpc++-dev libprotobuf-dev protobuf-compiler-grpc"
       ;;
     yijia)
       # A build of the caller's own choice is not ours to make.
