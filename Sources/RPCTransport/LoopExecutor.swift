@@ -14,6 +14,12 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
 
   /// The most jobs run before the loop polls its sockets and timers again.
   private static let jobsMax = 1024
+  /// The time, in nanoseconds, after which it polls them all the same: jobs may be expensive, and
+  /// each may enqueue the next, as the requests do that a client sends behind each other over
+  /// HTTP/1.1.
+  static let jobsNanosecondsMax: UInt64 = 2_000_000
+  /// The number of jobs between two looks at the clock.
+  private static let jobsPerLook = 8
   /// SwiftNIO drains its task queue completely before it polls its sockets, so jobs that enqueue
   /// jobs would starve I/O. Work scheduled this much later runs after the next poll.
   private static let breather = TimeAmount.microseconds(20)
@@ -162,6 +168,7 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
     isRunning = true
     let executor = asUnownedTaskExecutor()
     var count = 0
+    var began: UInt64 = 0
     takeRemote()
     while count < Self.jobsMax {
       if nextJob < jobs.count {
@@ -169,6 +176,11 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
         nextJob += 1
         count += 1
         job.runSynchronously(on: executor)
+        if count % Self.jobsPerLook == 0 {
+          let now = NIODeadline.now().uptimeNanoseconds
+          if began == 0 { began = now }
+          if now &- began > Self.jobsNanosecondsMax { count = Self.jobsMax }
+        }
       } else if flushes, !dirty.isEmpty {
         flushDirty()
       } else {

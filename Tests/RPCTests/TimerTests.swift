@@ -55,4 +55,27 @@ struct TimerTests {
     #expect(done.withLock { $0 } == [0, 1, 20])
     try await group.shutdownGracefully()
   }
+
+  @Test("expensive jobs that wait together leave timers and sockets their turn in between")
+  func expensive() async throws {
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    let (loop, ran) = (group.next(), Mutex(0))
+    let executor = LoopExecutor(loop)
+    let ranBefore = await withCheckedContinuation { continuation in
+      executor.execute {
+        loop.scheduleTask(in: .zero) { continuation.resume(returning: ran.withLock { $0 }) }
+        for _ in 0..<200 {
+          Task(executorPreference: executor) {
+            let end = ContinuousClock.now + .microseconds(500)
+            while ContinuousClock.now < end {}
+            ran.withLock { $0 += 1 }
+          }
+        }
+      }
+    }
+    // The clock is looked at after every eighth job; all of them take 100 ms.
+    #expect(ranBefore <= 16)
+    while ran.withLock({ $0 }) < 200 { try await Task.sleep(for: .milliseconds(1)) }
+    try await group.shutdownGracefully()
+  }
 }
