@@ -59,8 +59,9 @@ struct TimerTests {
   @Test("expensive jobs that wait together leave timers and sockets their turn in between")
   func expensive() async throws {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    let (loop, ran) = (group.next(), Mutex(0))
+    let loop = group.next()
     let executor = LoopExecutor(loop)
+    let ran = Mutex(0)
     let ranBefore = await withCheckedContinuation { continuation in
       executor.execute {
         loop.scheduleTask(in: .zero) { continuation.resume(returning: ran.withLock { $0 }) }
