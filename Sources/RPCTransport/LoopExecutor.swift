@@ -18,7 +18,8 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
   /// each may enqueue the next, as the requests do that a client sends behind each other over
   /// HTTP/1.1.
   static let jobsNanosecondsMax: UInt64 = 2_000_000
-  /// The number of jobs between two looks at the clock.
+  /// The most jobs between two looks at the clock; it is looked at after the first, second and
+  /// fourth as well.
   private static let jobsPerLook = 8
   /// SwiftNIO drains its task queue completely before it polls its sockets, so jobs that enqueue
   /// jobs would starve I/O. Work scheduled this much later runs after the next poll.
@@ -176,7 +177,7 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
         nextJob += 1
         count += 1
         job.runSynchronously(on: executor)
-        if count % Self.jobsPerLook == 0 {
+        if count % Self.jobsPerLook == 0 || count & (count - 1) == 0 {
           let now = NIODeadline.now().uptimeNanoseconds
           if began == 0 { began = now }
           if now &- began > Self.jobsNanosecondsMax { count = Self.jobsMax }
