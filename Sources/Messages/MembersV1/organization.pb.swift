@@ -2085,8 +2085,8 @@ public struct MoveOrganizationRequest: Message {
   public var parent: String = ""
   /// The region code in the new position, within the region of the new parent; the present one if
   /// empty. It must contain the regions of the organizations directly below. A subtree whose regions
-  /// change goes in steps: below an organization whose region contains both, there with a region that
-  /// contains both; then the organizations below it; then on.
+  /// change goes in steps: below an organization whose region contains both, there with a region
+  /// that contains both; then the organizations below it; then on.
   public var regionCode: String = ""
   public var unknownFields = UnknownFields()
 

@@ -156,10 +156,11 @@ public struct RosterRow: Message {
   public var row: Int64 = 0
   /// The resident ID (GB 11643); alternatively, set the next field.
   public var residentID: String = ""
-  /// The SHA-256 of the normalized resident ID; 32 bytes. It has no key, so it does not protect the ID
-  /// from anybody who gets hold of it: there are few enough IDs (region, birth date, sequence) to hash
-  /// them all in minutes. Treat it as the ID itself. The service looks it up under the registry's own
-  /// key, which is never given away, and stores it only encrypted, for outreach lists.
+  /// The SHA-256 of the normalized resident ID; 32 bytes. It has no key, so it does not protect the
+  /// ID from anybody who gets hold of it: there are few enough IDs (region, birth date, sequence) to
+  /// hash them all in minutes. Treat it as the ID itself. The service looks it up under the
+  /// registry's own key, which is never given away, and stores it only encrypted, for outreach
+  /// lists.
   public var residentIDSHA256: [UInt8] = []
   /// The name; not compared if empty.
   public var personName: String = ""
