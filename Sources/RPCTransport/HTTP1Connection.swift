@@ -6,7 +6,8 @@ import Synchronization
 
 /// One HTTP/1.1 connection of a server: one exchange at a time, behind SwiftNIO's own codec.
 ///
-/// Confined to its event loop. Pipelined requests wait in the socket.
+/// Confined to its event loop. Pipelined requests wait in the codec and the socket; each is served
+/// when the loop has polled its other sockets.
 final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConnection,
   @unchecked Sendable
 {
@@ -27,6 +28,9 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
   private static let chunkFramingBytes = 16
   /// The time limit between two requests, about that of nginx and Envoy.
   private static let betweenRequestsMax: Duration = .seconds(60)
+
+  /// The time that a pipelined request waits, so that SwiftNIO polls the loop's sockets before it.
+  private static let breather: Duration = .microseconds(20)
 
   /// The current exchange and its progress.
   private struct Current {
@@ -62,6 +66,8 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
   private var context: ChannelHandlerContext?
   private var current: Current?
   private var requests: Int32 = 0
+  /// Whether a response has ended since bytes last arrived: the next request has been here already.
+  private var hasAnswered = false
   private var lastMemo: HeadMemo?
   private var runningHandlers = 0
   private var hasPendingRead = false
@@ -149,7 +155,10 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
 
   /// Counts bytes of the socket, before their parts have arrived here. Together with the parts they
   /// show how much of a body is only framing.
-  func arrived(_ count: Int) { current?.framingBytes += count }
+  func arrived(_ count: Int) {
+    hasAnswered = false
+    current?.framingBytes += count
+  }
 
   /// Refuses a body most of which is framing; called behind the parts of the counted bytes.
   func checkFraming() {
@@ -313,6 +322,14 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
 
   func sendEnd(_ id: ExchangeID, _ trailers: OutboundTrailers) {
     guard let done = current, done.exchange.id == id else { return }
+    // The end of a response makes the codec deliver the next request. A client that sends many
+    // behind each other, whose responses cost nothing but time, would keep the loop for itself.
+    guard !hasAnswered || !done.requestEnded else {
+      hasAnswered = false
+      _ = executor.schedule(after: Self.breather) { [weak self] in self?.sendEnd(id, trailers) }
+      return
+    }
+    hasAnswered = true
     current = nil
     done.exchange.closed(.completed)
     let isLast = done.isLast || isDraining

@@ -105,7 +105,7 @@ def test_a_client_that_ends_its_side_is_answered(plaintext_port, name, raw, want
     peer = hostile.Peer(plaintext_port)
     try:
         peer.send(hostile.PREFACE, hostile.settings(), raw)
-        time.sleep(pause)
+        time.sleep(pause)  # the FIN comes with the request, or when that was surely read
         peer.socket.shutdown(socket.SHUT_WR)
         assert peer.until(lambda: peer.is_closed), name
         assert peer.outcome(1) == want

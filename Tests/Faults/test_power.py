@@ -200,7 +200,7 @@ def enroll_many(suite):
                 answer = clients[number % 2].members.SubmitEnrollment(request)
             except grpc.RpcError as error:
                 assert error.code() in EXPECTED, error
-                time.sleep(RETRY_SECONDS)
+                time.sleep(RETRY_SECONDS)  # nothing tells when the service takes writes again
                 continue
             id = answer.enrollment.name.removeprefix("enrollments/")
             return Enrolled(id, sent, time.monotonic_ns())

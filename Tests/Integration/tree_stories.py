@@ -107,4 +107,4 @@ class TreeStories(Storyteller):
                 if error.code() not in EXPECTED:
                     raise
             self.chronicle.note(False)
-            time.sleep(RETRY_SECONDS)
+            time.sleep(RETRY_SECONDS)  # nothing tells when a killed service is back

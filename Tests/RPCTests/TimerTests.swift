@@ -62,6 +62,7 @@ struct TimerTests {
     let loop = group.next()
     let executor = LoopExecutor(loop)
     let ran = Mutex(0)
+    let (done, last) = AsyncStream<Void>.makeStream()
     let ranBefore = await withCheckedContinuation { continuation in
       executor.execute {
         loop.scheduleTask(in: .zero) { continuation.resume(returning: ran.withLock { $0 }) }
@@ -69,14 +70,19 @@ struct TimerTests {
           Task(executorPreference: executor) { @Sendable in
             let end = ContinuousClock.now + .microseconds(500)
             while ContinuousClock.now < end {}
-            ran.withLock { $0 += 1 }
+            if ran.withLock({ ran in
+              ran += 1
+              return ran == 200
+            }) {
+              last.finish()
+            }
           }
         }
       }
     }
     // The clock is looked at after the first, second, fourth and eighth job; all take 100 ms.
     #expect(ranBefore <= 8)
-    while ran.withLock({ $0 }) < 200 { try await Task.sleep(for: .milliseconds(1)) }
+    for await _ in done {}
     try await group.shutdownGracefully()
   }
 }
