@@ -1,6 +1,6 @@
 # Each target is one line: the work is in scripts/, which can be called on its own.
 .DEFAULT_GOAL := help
-.PHONY: help deps run test conformance gen lint format bench bench-storage bench-scale \
+.PHONY: help deps run release test conformance gen lint format bench bench-storage bench-scale \
   bench-members bench-roster bench-gateway hostile \
   crash faults \
   fuzz tsan asan clean
@@ -40,6 +40,9 @@ lint: deps ## style of Swift, contracts and scripts; reports only
 
 format: deps ## format Swift and contracts in place
 	@scripts/lint.sh --fix
+
+release: deps ## the executables of a suite in .build/release, as servers run them
+	@bash -c '. scripts/lib.sh; build_release "$${SUITE[@]}"'
 
 bench: ## the cost table: calls, streams, TLS, client, memory, allocations, gateway beside peers
 	@bench/run.sh

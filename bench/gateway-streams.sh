@@ -41,13 +41,10 @@ for tls in "" 1; do
   "$RELEASE/rpc-bench-server" --port "$BACKEND" --inner >&2 &
   server=$!
   TLS=$tls bench/gateway-under-test >&2 &
-  processes=("$server" "$!")
+  gateway=$!
+  processes=("$server" "$gateway")
   answers "$BACKEND"
   answers "$LISTEN"
-  gateway=$(cat "/proc/${processes[1]}/task/"*/children | tr ' ' '\n' |
-    while read -r child; do
-      [ "$(cat "/proc/$child/comm")" = yijia-gateway ] && say "$child"
-    done)
   kilobytes=$("$VENV/bin/python" bench/memory.py "$LISTEN" "$gateway,$server" "$STREAMS" \
     "$work/body" ${tls:+--tls} --streams bench-partner-key)
   say "${tls:+TLS: }$kilobytes KB a stream of $STREAMS, gateway and service together"

@@ -10,7 +10,7 @@ PORT=${PORT:-18443}
 RELEASE=${RELEASE:-$ROOT/.build/release}
 
 if [ "$RELEASE" = "$ROOT/.build/release" ]; then
-  build_release yijia yijia-gateway yijia-members yijia-stations members-data
+  build_release "${SUITE[@]}" members-data
 fi
 
 work=$(mktemp -d)

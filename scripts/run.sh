@@ -4,10 +4,8 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-PRODUCTS=(yijia-members yijia-stations yijia-gateway yijia)
-
 "$ROOT/scripts/deps.sh"
 cd "$ROOT"
 say "building for release (the first time takes some minutes)"
-build_release "${PRODUCTS[@]}"
+build_release "${SUITE[@]}"
 exec "$ROOT/.build/release/yijia" dev --replay "$@"

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import tempfile
 
-from processes import descendants, free_port_block, wait_until
+from processes import free_port_block, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -124,8 +124,7 @@ class Gateway(Victim):
             },
         )
         wait_until(self._answers, what="the gateway")
-        # The script's child is what is attacked.
-        (self.pid,) = descendants(self.process.pid)
+        self.pid = self.process.pid
 
     def _answers(self):
         assert self.process.poll() is None, "the gateway ended"

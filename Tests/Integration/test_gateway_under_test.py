@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from interop import InteropServer
-from processes import ROOT, Child, free_port_block
+from processes import ROOT, Child, free_port_block, wait_until
 from stubs import testing
 
 KEY = [("x-api-key", "bench-partner-key")]
@@ -32,7 +32,7 @@ def gateway(request, folder, binaries, tmp_path):
     finally:
         channel.close()
         child.stop(20)
-        assert not list(tmp_path.iterdir())
+        wait_until(lambda: not list(tmp_path.iterdir()), what="the removal of its files")
         backend.close()
 
 
