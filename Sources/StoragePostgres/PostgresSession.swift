@@ -206,13 +206,30 @@ struct PostgresMigrator {
     }
   }
 
-  /// Serializes concurrent starts, and running writes, by the store's advisory lock.
+  /// Executes statements, then queries, in one transaction.
+  func alter(_ statements: [Statement], then queries: [AnyQuery]) throws -> ReadResults {
+    var results: [ReadResult] = []
+    try inTransaction { link in
+      for statement in statements { _ = try link.rows(statement.sql, statement.arguments) }
+      for query in queries {
+        results.append(try query.decode(try link.rows(query.sql, query.arguments)))
+      }
+    }
+    return ReadResults(results)
+  }
+
+  /// Serializes concurrent starts, and running writes, by the store's advisory lock. Nothing in it
+  /// is limited in time, whatever the server's default is.
   private func inTransaction(_ body: (PostgresLink) throws -> Void) throws {
     let link = try PostgresSession.connect(url, options)
     defer { link.close() }
     try makeSchema(link)
     let session = try PostgresSession(link)
-    try link.run("SET client_min_messages = warning; BEGIN ISOLATION LEVEL READ COMMITTED")
+    try link.run(
+      """
+      SET client_min_messages = warning; SET statement_timeout = 0; SET lock_timeout = 0;
+      BEGIN ISOLATION LEVEL READ COMMITTED
+      """)
     _ = try link.rows("SELECT pg_advisory_xact_lock(?1)", [.integer(session.lock)])
     try body(link)
     try link.run("COMMIT")
