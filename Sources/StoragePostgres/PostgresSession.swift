@@ -35,6 +35,7 @@ struct PostgresSession: Sendable {
   ) throws(StorageError) -> (PostgresLink, PostgresSession) {
     let link = try connect(url, options)
     try awaitStandbys(link)
+    link.serverStart = try serverStart(link)
     try link.run(
       """
       SET statement_timeout = \(milliseconds(options.statementMax));
@@ -63,6 +64,14 @@ struct PostgresSession: Sendable {
     }
     try link.enterPipeline()
     return (link, session)
+  }
+
+  private static func serverStart(_ link: PostgresLink) throws(StorageError) -> Int64 {
+    let rows = try link.rows(
+      """
+      SELECT CAST(extract(epoch FROM pg_postmaster_start_time()) * 1000000 AS BIGINT) AS start
+      """)
+    return try rows.first?.integer("start") ?? 0
   }
 
   /// Commits a message and thereby waits until the synchronous standbys have everything committed

@@ -93,6 +93,23 @@ struct PostgresBoundTests {
     }
   }
 
+  @Test("two servers that take turns behind one name are told apart")
+  func turns() async throws {
+    try await Engine.postgres.withStore { store in
+      try await store.withNotes { _ in }
+      var links: [PostgresLink] = []
+      defer { for link in links { link.close() } }
+      for role in [PostgresSession.Role.writer, .reader] {
+        links.append(try PostgresSession.open(store.url, PostgresOptions(), role).0)
+      }
+      #expect(links[0].place.isSameServer(as: links[1].place))
+      #expect(links[0].serverStart > 0)
+      // As after a failover to which the name has followed.
+      links[1].serverStart += 1
+      #expect(!links[0].place.isSameServer(as: links[1].place))
+    }
+  }
+
   /// Starts writes, each once the engine has taken the one before.
   private static func writeInOrder(
     _ count: Int, _ database: PostgresDatabase
