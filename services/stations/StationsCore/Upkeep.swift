@@ -34,8 +34,8 @@ extension StationsService: ServiceUpkeep {
   /// Recounts the visits of each day, one point at a time, with counter and count read from one
   /// snapshot. Covers the days whose visits are all kept.
   public func recount(report: TaskReport) async throws -> [String] {
-    // Counters are by day of the visit, retention is by time of receipt, of which there is no index:
-    // all visits are read for it, so only where some are gone.
+    // Counters are by day of the visit, retention is by time of receipt, which has no index: all
+    // visits are read for it, so only where some are gone.
     var first: Int64 = 0
     if visitMonthsKept != nil {
       let oldest = try await database.read(
