@@ -18,7 +18,8 @@ public protocol ServiceUpkeep: Sendable {
 
   /// The versions of those of the entities that consumers of the feed keep a copy of. The last
   /// event of each stays in the feed until a later one replaces it, so that reading the feed from
-  /// the beginning rebuilds any copy.
+  /// the beginning rebuilds any copy. Events of other entities are lost to a consumer that is still
+  /// among the kept events when they expire.
   func currentVersions(of entities: [String]) -> Query<[String: Int64]>
 
   /// Seals and hashes anew what was done under older keys, in small commits; goes on where it was

@@ -44,6 +44,11 @@ public protocol Database: AnyObject, Sendable {
   ///   a move into the store did not finish.
   func migrate(_ migrations: [Migration]) async throws
 
+  /// Executes statements, then queries, without the engine's limits of time, for work that grows
+  /// with whole tables, such as adding a constraint. Other writes wait meanwhile. Numbers of rows
+  /// that statements expect are not checked.
+  func alter(_ statements: [Statement], then queries: [AnyQuery]) async throws -> ReadResults
+
   /// Waits until the store has failed for good and returns the reason; `nil` once the store is
   /// closed, or if the engine has no such state. After a failed fsync the contents of the disk are
   /// unknown: the process should exit, so that the next one reads what was stored.
@@ -59,6 +64,14 @@ extension Database {
     _ step: @escaping @Sendable () throws -> Step<Reply>
   ) async throws -> Reply {
     try await write(step)
+  }
+
+  /// Executes them as any others: for engines that limit no statement.
+  public func alter(
+    _ statements: [Statement], then queries: [AnyQuery]
+  ) async throws -> ReadResults {
+    try await write(Commit(at: .init(microseconds: 0), statements: statements))
+    return try await read(all: queries)
   }
 
   /// Executes one query.

@@ -6,8 +6,10 @@ public import Foundation
 /// that consumers detect positions that were assigned twice.
 ///
 /// A consumer that begins at the start, after events were purged, first receives the events that
-/// the purge kept. Their cursors say so (`isCatchingUp`): they don't expire, because whatever was
-/// purged after them was missing at the start as well.
+/// the purge kept. Their cursors say so (`isCatchingUp`): they don't expire, however long it takes,
+/// since of each entity of which events are kept, the last one is before or after them. Events of
+/// other entities may be purged meanwhile, and the consumer never receives them, just as those that
+/// had been purged before it began.
 public struct FeedCursor: Sendable, Hashable {
   /// The epoch of the feed; 0 for the beginning, of any epoch.
   public let epoch: Int64
@@ -111,7 +113,8 @@ extension Database {
 
   /// Deletes the events before an instant; cursors before them expire. The event that holds the
   /// current state of an entity is kept until a later event of the entity is purged or kept, so
-  /// that a consumer that starts over reaches the same state as one that never lagged.
+  /// that a consumer that starts over reaches the same state as one that never lagged. Once an
+  /// event of an entity was kept, its last one always is.
   ///
   /// - Parameter currentVersions: Returns the current versions of those of the given entities whose
   ///   last event is kept.

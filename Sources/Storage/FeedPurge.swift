@@ -6,6 +6,10 @@ internal import Foundation
 /// An event that is kept below the floor is listed by its entity in `storage_kept`. When the floor
 /// passes a later event of the same entity, the listed one has been superseded and is deleted, so
 /// that at most one event of each entity is kept.
+///
+/// The last event of an entity of which one was kept stays, even if the entity is gone: a consumer
+/// that took the earlier one while it caught up, and whose cursor does not expire, would otherwise
+/// keep its copy of the entity for ever.
 enum FeedPurge {
   private struct Dated: Sendable {
     let position: Int64
@@ -33,8 +37,10 @@ enum FeedPurge {
           ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE storage_meta.value = ?2
           """, [last.position, floor], expects: .exactly(1))
         var current: [String: Int64] = [:]
-        for row in old where versions[row.entity] == row.version {
-          current[row.entity] = row.position
+        for row in old {
+          let isLast =
+            versions[row.entity].map { $0 == row.version } ?? (kept[row.entity] != nil)
+          if isLast { current[row.entity] = row.position }
         }
         let superseded =
           kept.values.sorted()

@@ -147,23 +147,49 @@ extension Database {
 extension Database {
   /// Returns the number of stored replies sealed under each key of the field keyring. Replies can't
   /// be resealed, because the payload digest is keyed too: they expire with their retention.
-  public func requestsByKey() async throws -> [UInt32: Int] {
-    try await read(
-      Query(
-        """
-        SELECT substr(reply, 2, 4) AS key, count(*) AS n FROM storage_request
-        GROUP BY substr(reply, 2, 4)
-        """
-      ) { rows in
-        try Dictionary(
-          uniqueKeysWithValues: rows.map { row in
-            (try row.blob("key").reduce(0) { $0 << 8 | UInt32($1) }, try row.int("n"))
-          })
-      })
+  ///
+  /// - Parameter rows: The number of rows per read. The ledger of a month is too long for one
+  ///   statement.
+  public func requestsByKey(rowsPerRead rows: Int = 10_000) async throws -> [UInt32: Int] {
+    var counts: [UInt32: Int] = [:]
+    var after: [UInt8] = []
+    while true {
+      let (page, last) = try await read(
+        RequestLedger.keys(after: after, limit: rows),
+        RequestLedger.last(after: after, limit: rows))
+      counts.merge(page, uniquingKeysWith: +)
+      guard let last else { return counts }
+      after = last
+    }
   }
 }
 
 extension RequestLedger {
+  /// Returns the number of replies under each key, of a page of rows by id.
+  fileprivate static func keys(after id: [UInt8], limit: Int) -> Query<[UInt32: Int]> {
+    Query(
+      """
+      SELECT key, count(*) AS n FROM (
+        SELECT substr(reply, 2, 4) AS key FROM storage_request
+        WHERE id > ?1 ORDER BY id LIMIT ?2) AS page
+      GROUP BY key
+      """, [id, limit]
+    ) { rows in
+      try Dictionary(
+        uniqueKeysWithValues: rows.map { row in
+          (try row.blob("key").reduce(0) { $0 << 8 | UInt32($1) }, try row.int("n"))
+        })
+    }
+  }
+
+  /// Returns the last id of that page; `nil` if it is not full, and so the last one.
+  fileprivate static func last(after id: [UInt8], limit: Int) -> Query<[UInt8]?> {
+    .first(
+      "SELECT id FROM storage_request WHERE id > ?1 ORDER BY id LIMIT 1 OFFSET ?2",
+      [id, limit - 1]
+    ) { try $0.blob("id") }
+  }
+
   fileprivate static func purge(before instant: Date) -> Step<Int> {
     let old = Query<[[UInt8]]>.all(
       "SELECT id FROM storage_request WHERE time < ?1 ORDER BY time LIMIT ?2",

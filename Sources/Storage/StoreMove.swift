@@ -47,7 +47,7 @@ public struct StoreMove: Sendable {
     let tables = try await MovedTable.all(
       in: source, cyclesMove: target.dialect == .postgres)
     for table in tables where table.name != "storage_meta" {
-      guard try await count(table.name, in: target) == 0 else {
+      guard try await target.read(Self.count(table.name)) == 0 else {
         throw Refusal("the target has rows already: \(table.name)")
       }
     }
@@ -61,8 +61,10 @@ public struct StoreMove: Sendable {
     for table in tables {
       moved.append(Moved(table: table.name, rows: try await move(table, progress)))
     }
-    for key in foreignKeys { try await target.write(Commit(at: epoch, statements: [key.add])) }
-    try await verify(moved, sourceReport)
+    // Both read whole tables, which may take longer than the engine lets a statement take.
+    let counts = try await target.alter(
+      foreignKeys.map(\.add), then: moved.map { AnyQuery(Self.count($0.table)) })
+    try await verify(moved, counts, sourceReport)
     try await target.write(Commit(at: epoch, statements: [StoreMove.end]))
     return moved
   }
@@ -110,7 +112,7 @@ public struct StoreMove: Sendable {
   private func move(
     _ table: MovedTable, _ progress: (String, Int, Int) async throws -> Void
   ) async throws -> Int {
-    let total = try await count(table.name, in: source)
+    let total = try await source.read(Self.count(table.name))
     var after: [SQLValue]?
     var done = 0
     while true {
@@ -125,14 +127,16 @@ public struct StoreMove: Sendable {
     }
   }
 
-  private func count(_ table: String, in database: any Database) async throws -> Int {
-    try await database.read(
-      Query<Int>.one("SELECT count(*) AS n FROM \(table)") { try $0.int("n") })
+  private static func count(_ table: String) -> Query<Int> {
+    .one("SELECT count(*) AS n FROM \(table)") { try $0.int("n") }
   }
 
-  private func verify(_ moved: [Moved], _ sourceReport: AuditReport) async throws {
-    for table in moved where table.table != "storage_meta" {
-      let count = try await count(table.table, in: target)
+  /// - Parameter counts: The numbers of rows in the target, by index in `moved`.
+  private func verify(
+    _ moved: [Moved], _ counts: ReadResults, _ sourceReport: AuditReport
+  ) async throws {
+    for (index, table) in moved.enumerated() where table.table != "storage_meta" {
+      let count = counts.value(index, of: Self.count(table.table))
       guard count == table.rows else {
         throw Refusal("\(table.table): \(count) of \(table.rows) rows arrived")
       }

@@ -44,6 +44,10 @@ final class Pipeline<Tag> {
   /// filters add more.
   private static var statementLimit: Int { 512 }
 
+  /// The maximum number of arguments that the protocol can express. libpq refuses more in the same
+  /// way as it fails on a lost connection.
+  private static var argumentsMax: Int { 65_535 }
+
   /// The number of statements after which all plans are renewed for the first time. The server
   /// keeps the generic plan made at a statement's first execution, and for tables that were almost
   /// empty then it chooses sequential scans. Each interval is four times as long as the last:
@@ -69,11 +73,12 @@ final class Pipeline<Tag> {
 
   /// Queues a statement; prepares it first if the connection has not yet.
   ///
-  /// - Throws: `StorageError.statement` if the text or an argument is invalid; nothing is queued
-  ///   then.
+  /// - Throws: `StorageError.statement` if the text or an argument is invalid, `.limit`; nothing is
+  ///   queued then.
   func send(
     _ sql: String, _ arguments: [SQLValue], isQuery: Bool = false, _ tag: Tag
   ) throws(StorageError) {
+    guard arguments.count <= Self.argumentsMax else { throw .limit("arguments of a statement") }
     let parameters = try Parameters(arguments)
     sent += 1
     if sent == nextRenewal {

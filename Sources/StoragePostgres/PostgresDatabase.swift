@@ -93,6 +93,18 @@ public final class PostgresDatabase: Storage.Database {
     try await Self.patiently("migrate", engine.options) { try migrator.migrate(migrations) }
   }
 
+  public func alter(
+    _ statements: [Statement], then queries: [AnyQuery]
+  ) async throws -> ReadResults {
+    let migrator = PostgresMigrator(url: engine.url, options: engine.options)
+    let box = ResultsBox()
+    try await Self.patiently("alter", engine.options) {
+      let results = try migrator.alter(statements, then: queries)
+      box.results.withLock { $0 = results }
+    }
+    return box.results.withLock { $0 }
+  }
+
   /// Returns `nil`: the server monitors its own disks, and lost connections are reestablished.
   public func failure() async -> StorageError? { nil }
 
@@ -122,6 +134,11 @@ public final class PostgresDatabase: Storage.Database {
       }
     }
   }
+}
+
+/// The results of a closure that ran on another thread.
+private final class ResultsBox: Sendable {
+  let results = Mutex(ReadResults([]))
 }
 
 /// Synchronizes the start of a read job with the cancellation of its task, which may come first.

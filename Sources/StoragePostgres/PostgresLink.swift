@@ -49,16 +49,29 @@ final class PostgresLink: @unchecked Sendable {
     let port: String
     /// The process id of the server backend.
     let process: Int32
+    /// When the server started, in microseconds: see `serverStart`.
+    let serverStart: Int64
 
-    func isSameServer(as other: Place) -> Bool { (host, port) == (other.host, other.port) }
+    /// Whether both are certainly connections to one server. One server under two names is taken
+    /// for two, which costs a reconnection only.
+    func isSameServer(as other: Place) -> Bool {
+      (host, port, serverStart) == (other.host, other.port, other.serverStart)
+    }
   }
+
+  /// When the server started, in microseconds; set before the link is handed over, 0 until then.
+  ///
+  /// It distinguishes servers that take turns behind one name (DNS, a proxy, a moving address),
+  /// as the system identifier does not, which a standby has in common with its primary.
+  var serverStart: Int64 = 0
 
   /// The remote end of this connection.
   var place: Place {
     Place(
       host: PQhost(handle).map { String(cString: $0) } ?? "",
       address: PQhostaddr(handle).map { String(cString: $0) } ?? "",
-      port: PQport(handle).map { String(cString: $0) } ?? "", process: PQbackendPID(handle))
+      port: PQport(handle).map { String(cString: $0) } ?? "", process: PQbackendPID(handle),
+      serverStart: serverStart)
   }
 
   /// Returns the server's last warning since the last call.

@@ -35,6 +35,7 @@ struct PostgresSession: Sendable {
   ) throws(StorageError) -> (PostgresLink, PostgresSession) {
     let link = try connect(url, options)
     try awaitStandbys(link)
+    link.serverStart = try serverStart(link)
     try link.run(
       """
       SET statement_timeout = \(milliseconds(options.statementMax));
@@ -63,6 +64,14 @@ struct PostgresSession: Sendable {
     }
     try link.enterPipeline()
     return (link, session)
+  }
+
+  private static func serverStart(_ link: PostgresLink) throws(StorageError) -> Int64 {
+    let rows = try link.rows(
+      """
+      SELECT CAST(extract(epoch FROM pg_postmaster_start_time()) * 1000000 AS BIGINT) AS start
+      """)
+    return try rows.first?.integer("start") ?? 0
   }
 
   /// Commits a message and thereby waits until the synchronous standbys have everything committed
@@ -206,13 +215,30 @@ struct PostgresMigrator {
     }
   }
 
-  /// Serializes concurrent starts, and running writes, by the store's advisory lock.
+  /// Executes statements, then queries, in one transaction.
+  func alter(_ statements: [Statement], then queries: [AnyQuery]) throws -> ReadResults {
+    var results: [ReadResult] = []
+    try inTransaction { link in
+      for statement in statements { _ = try link.rows(statement.sql, statement.arguments) }
+      for query in queries {
+        results.append(try query.decode(try link.rows(query.sql, query.arguments)))
+      }
+    }
+    return ReadResults(results)
+  }
+
+  /// Serializes concurrent starts, and running writes, by the store's advisory lock. Nothing in it
+  /// is limited in time, whatever the server's default is.
   private func inTransaction(_ body: (PostgresLink) throws -> Void) throws {
     let link = try PostgresSession.connect(url, options)
     defer { link.close() }
     try makeSchema(link)
     let session = try PostgresSession(link)
-    try link.run("SET client_min_messages = warning; BEGIN ISOLATION LEVEL READ COMMITTED")
+    try link.run(
+      """
+      SET client_min_messages = warning; SET statement_timeout = 0; SET lock_timeout = 0;
+      BEGIN ISOLATION LEVEL READ COMMITTED
+      """)
     _ = try link.rows("SELECT pg_advisory_xact_lock(?1)", [.integer(session.lock)])
     try body(link)
     try link.run("COMMIT")

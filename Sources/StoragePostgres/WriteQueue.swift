@@ -187,7 +187,8 @@ struct WriteQueue {
       } else if let error = failed[index] {
         if write.isAlone && !error.isPassing { write.job.finish(error) } else { runAlone(write) }
       } else if let own, refused.isEmpty, failed.isEmpty, !own.isPassing {
-        write.job.finish(own)
+        // The commit names no write: alone, each one shows whether the error is its own.
+        if group.count == 1 { write.job.finish(own) } else { runAlone(write) }
       } else if write.isAlone {
         alone.append(write)
       } else {

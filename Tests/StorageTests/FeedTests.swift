@@ -221,11 +221,43 @@ struct FeedTests {
         #expect(left.first { $0.entity == "notes/a" }?.version == latest)
         #expect(left.count == 2)
       }
-      // The entity is gone: so is what was kept of it.
+      // A later event is its last one: what was kept of it goes.
       try await database.write(
         Commit(at: now.addingTimeInterval(500), events: [Notes.event("a", version: 5)]))
       try await purge(database, before: now.addingTimeInterval(600), versions: 9)
       #expect(try await database.feed(after: .start).map(\.entity) == ["notes/b1"])
+    }
+  }
+
+  @Test(
+    "a consumer among the kept events learns of every later state of what it copies, even its end",
+    arguments: Engine.allCases)
+  func keptEnds(_ engine: Engine) async throws {
+    try await engine.withDatabase { database in
+      func purge(_ seconds: Double, _ versions: [String: Int64]) async throws {
+        _ = try await database.purgeFeed(before: now + seconds) { _ in .constant(versions) }
+      }
+      try await emit(database, ["a", "b", "c"])
+      try await purge(10, ["notes/a": 1, "notes/b": 1, "notes/c": 1])
+      let taken = try #require(try await database.feed(after: .start, limit: 2).last).cursor
+      #expect(taken.isCatchingUp)
+      // While the consumer is away, one entity changes, one ends, and others of which nothing is
+      // kept come and go.
+      let events = [
+        Notes.event("a", version: 2), Notes.event("b", version: 2), Notes.event("x"),
+      ]
+      try await database.write(Commit(at: now + 100, events: events))
+      try await purge(110, ["notes/a": 2, "notes/c": 1])
+      try await emit(database, ["y"], at: now + 200)
+      try await purge(210, ["notes/a": 2, "notes/c": 1])
+      try await emit(database, ["z"], at: now + 300)
+      let rest = try await database.feed(after: taken)
+      #expect(rest.map(\.entity) == ["notes/c", "notes/a", "notes/b", "notes/z"])
+      #expect(rest.map(\.version) == [1, 2, 2, 1])
+      // Nor does another purge remove what a consumer has yet to learn.
+      try await purge(310, ["notes/a": 2, "notes/c": 1])
+      let left = try await database.feed(after: taken)
+      #expect(left.map(\.entity) == ["notes/c", "notes/a", "notes/b"])
     }
   }
 

@@ -134,6 +134,24 @@ struct LedgerTests {
     }
   }
 
+  @Test("replies are counted by the key that sealed them, page by page", arguments: Engine.allCases)
+  func byKey(_ engine: Engine) async throws {
+    let first = Keyring.generate(at: now)
+    let ledgers = [first, first.adding(at: now)].map { RequestLedger(FieldCipher($0)) }
+    try await engine.withDatabase { database in
+      #expect(try await database.requestsByKey().isEmpty)
+      for index in 0..<12 {
+        let (ledger, id) = (ledgers[index % 3 == 0 ? 1 : 0], key("\(index)"))
+        _ = try await database.write {
+          ledger.once(id, payload: [1], at: now) { .reply([1]) }
+        }
+      }
+      for rows in [1, 5, 12, 13] {
+        #expect(try await database.requestsByKey(rowsPerRead: rows) == [1: 8, 2: 4])
+      }
+    }
+  }
+
   @Test("old ids are purged in small commits, recent ones stay", arguments: Engine.allCases)
   func purge(_ engine: Engine) async throws {
     let ledger = ledger

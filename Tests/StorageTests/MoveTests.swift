@@ -3,6 +3,8 @@ import Storage
 import TestStores
 import Testing
 
+@testable import StoragePostgres
+
 @Suite("Moves to PostgreSQL", .timeLimit(.minutes(2)))
 struct MoveTests {
   private static let migrations = [
@@ -56,6 +58,51 @@ struct MoveTests {
               await #expect(throws: StorageError.self, "\(table)") { try await target.write(stray) }
             }
           }
+        }
+      }
+    }
+  }
+
+  @Test("adding the foreign keys may take longer than a statement of the store")
+  func patience() async throws {
+    guard Engine.allCases.contains(.postgres) else { return }
+    var options = PostgresOptions()
+    options.statementMax = .seconds(2)
+    options.silenceMax = .seconds(2)
+    try await Engine.sqlite.withStore { from in
+      try await Engine.postgres.withStore { [options] to in
+        try await from.with { source in
+          try await source.migrate(Self.migrations)
+          let row = Statement("INSERT INTO place (id, parent) VALUES ('p', NULL)")
+          try await source.write(Commit(at: now, statements: [row]))
+          let target = try await PostgresDatabase.open(url: to.url, options: options)
+          try await target.migrate(Self.migrations)
+          let holder = try PostgresLink(url: to.url, options: options)
+          let watcher = try PostgresLink(url: to.url, options: options)
+          defer {
+            holder.close()
+            watcher.close()
+          }
+          let move = Task {
+            try await StoreMove(from: source, to: target).run { table, _, _ in
+              // Rows can still be inserted, and no constraint can be added.
+              guard table == "place" else { return }
+              try holder.run("BEGIN; LOCK TABLE place IN SHARE UPDATE EXCLUSIVE MODE")
+            }
+          }
+          try await eventually {
+            try watcher.rows(
+              """
+              SELECT pid FROM pg_stat_activity
+              WHERE application_name = current_setting('application_name')
+                AND wait_event = 'relation'
+                AND clock_timestamp() - query_start > interval '3 seconds'
+              """
+            ).count == 1
+          }
+          try holder.run("ROLLBACK")
+          #expect(try await move.value.first { $0.table == "place" }?.rows == 1)
+          await target.close()
         }
       }
     }

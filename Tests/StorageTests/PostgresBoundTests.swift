@@ -93,6 +93,46 @@ struct PostgresBoundTests {
     }
   }
 
+  @Test("a statement with more arguments than the protocol allows is refused, and others go on")
+  func arguments() async throws {
+    try await Engine.postgres.withStore { store in
+      try await store.withNotes { database in
+        let session = Query<Int64>.one("SELECT pg_backend_pid() AS id") { try $0.integer("id") }
+        let before = try await database.read(session)
+        let ids = (0..<65_536).map { "\($0)" }
+        let places = ids.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
+        let list = "FROM note WHERE id IN (\(places))"
+        await #expect(throws: StorageError.limit("arguments of a statement")) {
+          try await database.read(Query<Int>("SELECT id \(list) LIMIT 1", ids) { $0.count })
+        }
+        await #expect(throws: StorageError.limit("arguments of a statement")) {
+          let statement = Statement("DELETE \(list)", ids)
+          try await database.write(Commit(at: now, statements: [statement]))
+        }
+        #expect(try await database.read(session) == before)
+        try await database.write(Commit(at: now, statements: [Notes.insert("a")]))
+        #expect(try await database.read(Notes.count) == 1)
+      }
+    }
+  }
+
+  @Test("two servers that take turns behind one name are told apart")
+  func turns() async throws {
+    try await Engine.postgres.withStore { store in
+      try await store.withNotes { _ in }
+      var links: [PostgresLink] = []
+      defer { for link in links { link.close() } }
+      for role in [PostgresSession.Role.writer, .reader] {
+        links.append(try PostgresSession.open(store.url, PostgresOptions(), role).0)
+      }
+      #expect(links[0].place.isSameServer(as: links[1].place))
+      #expect(links[0].serverStart > 0)
+      // As after a failover to which the name has followed.
+      links[1].serverStart += 1
+      #expect(!links[0].place.isSameServer(as: links[1].place))
+    }
+  }
+
   /// Starts writes, each once the engine has taken the one before.
   private static func writeInOrder(
     _ count: Int, _ database: PostgresDatabase

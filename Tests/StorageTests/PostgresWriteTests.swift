@@ -88,6 +88,78 @@ struct PostgresWriteTests {
     }
   }
 
+  @Test("writes under an outdated key take none with it that share their transaction")
+  func outdatedKeys() async throws {
+    let keyring = Keyring.generate(at: now)
+    let sealed = try FieldCipher(keyring).seal("x", table: "note", column: "body", row: "a")
+    try await withDatabase(PostgresOptions()) { database, link in
+      // Another replica has taken up a newer key.
+      let newer = NamedKeyring(name: "fields", ring: LiveKeyring(keyring.adding(at: now)))
+      try await database.markKeys([newer])
+      let lock = try PostgresSession(link).lock
+      _ = try link.rows("SELECT pg_advisory_lock(?1)", [.integer(lock)])
+      let decided = Counter()
+      let writes = (0..<40).map { index in
+        Task {
+          try await database.write { () -> Step<Void> in
+            decided.next()
+            var commit = Commit(
+              at: now, statements: [Notes.insert("\(index)")], audit: [Notes.audit("\(index)")])
+            if index % 4 == 1 { try commit.refuseOutdated(hashKey: 1, sealed: sealed) }
+            return .commit(commit, ())
+          }
+        }
+      }
+      try await eventually { decided.value == 40 }
+      _ = try link.rows("SELECT pg_advisory_unlock(?1)", [.integer(lock)])
+      for (index, write) in writes.enumerated() {
+        let result = await write.result
+        guard index % 4 == 1 else {
+          try result.get()
+          continue
+        }
+        #expect(throws: StorageError.outdatedKey) { try result.get() }
+      }
+      #expect(try await database.read(Notes.count) == 30)
+      #expect(try await database.verifyAudit().rows == 30)
+    }
+  }
+
+  @Test("an error that only the commit shows reaches no other write of its transaction")
+  func deferredConstraint() async throws {
+    try await withDatabase(PostgresOptions()) { database, link in
+      try link.run(
+        """
+        ALTER TABLE tag DROP CONSTRAINT tag_note_fkey, ADD CONSTRAINT tag_note_fkey
+          FOREIGN KEY (note) REFERENCES note (id) DEFERRABLE INITIALLY DEFERRED
+        """)
+      let lock = try PostgresSession(link).lock
+      _ = try link.rows("SELECT pg_advisory_lock(?1)", [.integer(lock)])
+      let decided = Counter()
+      let writes = (0..<8).map { index in
+        Task {
+          try await database.write { () -> Step<Void> in
+            decided.next()
+            var commit = Commit(at: now, statements: [Notes.insert("\(index)")])
+            if index == 3 { commit.run("INSERT INTO tag (note, name) VALUES ('none', 'x')") }
+            return .commit(commit, ())
+          }
+        }
+      }
+      try await eventually { decided.value == 8 }
+      _ = try link.rows("SELECT pg_advisory_unlock(?1)", [.integer(lock)])
+      for (index, write) in writes.enumerated() {
+        let result = await write.result
+        guard index == 3 else {
+          try result.get()
+          continue
+        }
+        #expect(throws: StorageError.constraint(.init(kind: .foreignKey))) { try result.get() }
+      }
+      #expect(try await database.read(Notes.count) == 7)
+    }
+  }
+
   @Test("a read that waits for a lock when its call ends is ended; its connection serves others")
   func lockedRead() async throws {
     var options = PostgresOptions()

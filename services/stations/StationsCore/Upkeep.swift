@@ -34,14 +34,16 @@ extension StationsService: ServiceUpkeep {
   /// Recounts the visits of each day, one point at a time, with counter and count read from one
   /// snapshot. Covers the days whose visits are all kept.
   public func recount(report: TaskReport) async throws -> [String] {
-    let oldest = try await database.read(
-      Query<Int64?>.one("SELECT min(received_at) AS first FROM visit") {
-        try $0.optionalInteger("first")
-      })
-    let isCut = visitMonthsKept != nil
-    // Counters are by day of the visit, retention is by time of receipt.
-    let first =
-      isCut ? Int64(ChinaDate(microseconds: oldest ?? clock.microseconds).daysSinceEpoch) + 1 : 0
+    // Counters are by day of the visit, retention is by time of receipt, which has no index: all
+    // visits are read for it, so only where some are gone.
+    var first: Int64 = 0
+    if visitMonthsKept != nil {
+      let oldest = try await database.read(
+        Query<Int64?>.one("SELECT min(received_at) AS first FROM visit") {
+          try $0.optionalInteger("first")
+        })
+      first = Int64(ChinaDate(microseconds: oldest ?? clock.microseconds).daysSinceEpoch) + 1
+    }
     var findings: [String] = []
     var (after, done) = ("", 0)
     while true {
