@@ -323,6 +323,16 @@ def test_answers_are_as_the_document_says(suite, document, partner, staff):
         check(document, "/v1/members/{member}", "get", status, json.loads(body))
 
 
+@pytest.mark.parametrize("version", ["--http2", "--http1.1"])
+def test_a_page_that_the_caller_has_is_not_sent_again(suite, version):
+    for path in ("/docs", "/docs/policy", "/openapi.json"):
+        response, _ = Caller(suite, None)("GET", path)
+        url = f"https://{suite.gateway}{path}"
+        for tag in (response.getheader("etag"), "W/" + response.getheader("etag")):
+            status, body = curl(suite, version, "-H", f"if-none-match: {tag}", url)
+            assert (status.split()[1], body) == ("304", "")
+
+
 def test_the_pages_need_nothing_from_elsewhere(suite):
     for path in ("/docs", "/docs/policy"):
         response, body = Caller(suite, None)("GET", path)
