@@ -9,6 +9,7 @@ import ssl
 import struct
 import subprocess
 import urllib.parse
+import urllib.request
 
 import jsonschema
 import openapi_spec_validator
@@ -219,6 +220,13 @@ def test_http2_and_http11_share_the_port(suite):
     one, same = curl(suite, "--http1.1", *headers, url)
     assert (two, one) == ("2 200", "1.1 200")
     assert json.loads(body) == json.loads(same)
+
+
+def test_a_client_without_alpn_gets_http11(suite):
+    context = ssl.create_default_context(cadata=suite.authority.decode())
+    url = f"https://{suite.gateway}/docs/policy"
+    with urllib.request.urlopen(url, context=context, timeout=30) as response:
+        assert (response.version, response.status) == (11, 200)
 
 
 def test_a_refusal_reaches_a_client_that_still_sends(suite, tmp_path):
