@@ -80,6 +80,10 @@ struct DocumentationTests {
     #expect(signIn["x-callers"] as? [NSDictionary] == [["kind": "anybody"]])
     let signOut = try #require(paths["/v1/sessions:signOut"]?["post"] as? NSDictionary)
     #expect((signOut["security"] as? [NSDictionary])?.isEmpty == false)
+    let watch = try #require(paths["/v1/members:watchEvents"]?["get"] as? NSDictionary)
+    let schemes = try #require(watch["security"] as? [NSDictionary])
+      .flatMap { $0.allKeys }.compactMap { $0 as? String }
+    #expect(schemes == ["apiKey", "certificate", "bearer"], "a partner may have a signed token")
     let open = try PolicyMatrix(GatewayConfiguration()).rows.filter { $0.allows(.anonymous) }
     #expect(
       open.map { $0.path.split(separator: "/").last } == [
