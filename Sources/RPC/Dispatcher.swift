@@ -106,6 +106,8 @@ public final class Dispatcher: Sendable {
 
   private func refuse(_ exchange: Exchange, status: String) -> MethodHandler? {
     var head: HeaderList = [":status": status]
+    // RFC 9110, sections 15.5.6 and 15.5.16.
+    if status == "405" { head.add("allow", "POST") }
     if status == "415" { head.add("accept-post", "application/grpc") }
     exchange.sendHead(.fields(head), endsStream: true)
     exchange.transport.handlerEnded()

@@ -126,10 +126,15 @@ public struct HeaderList: Sendable {
     fields = (0..<fields.count).filter { !hasName(name, at: $0) }.map { fields[$0] }
   }
 
-  /// Replaces all fields with this name by one, at the end.
+  /// Replaces all fields with this name by one, in the place of the first: pseudo-headers stay
+  /// before all other fields.
   public mutating func set(_ name: String, _ value: String) {
+    let place = firstIndex(of: name)
     remove(name)
     add(name, value)
+    guard let place else { return }
+    let field = fields.removeLast()
+    fields.insert(field, at: place)
   }
 }
 

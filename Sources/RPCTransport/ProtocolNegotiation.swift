@@ -4,8 +4,11 @@ import RPC
 
 /// Detects the HTTP version of a client, for a server of both, and installs its handlers.
 ///
-/// With TLS, ALPN decides. Without, HTTP/2 begins with a preface that no HTTP/1.1 request can begin
-/// with. Confined to its event loop. Sources: RFC 7301; RFC 9113, section 3.4.
+/// With TLS, ALPN decides. HTTP/2 is spoken only where it was negotiated; many clients of HTTP/1.1
+/// do without ALPN, such as Go's and Python's with an authority of their own. Without TLS, HTTP/2
+/// begins with a preface that no HTTP/1.1 request can begin with.
+///
+/// Confined to its event loop. Sources: RFC 7301; RFC 9113, sections 3.2 and 3.4.
 final class ProtocolNegotiation: ChannelInboundHandler, RemovableChannelHandler, ServedConnection,
   @unchecked Sendable
 {
@@ -61,12 +64,7 @@ final class ProtocolNegotiation: ChannelInboundHandler, RemovableChannelHandler,
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
     if !isDecided, case TLSUserEvent.handshakeCompleted(let negotiated)? = event as? TLSUserEvent {
-      switch negotiated {
-      case "h2": decide(.http2, context, event)
-      case "http/1.1": decide(.http1, context, event)
-      // NIOSSL accepts clients without a common ALPN protocol, and without ALPN.
-      default: close("TLS without ALPN h2 or http/1.1")
-      }
+      decide(negotiated == "h2" ? .http2 : .http1, context, event)
     } else {
       context.fireUserInboundEventTriggered(event)
     }

@@ -4,7 +4,8 @@ public struct ServerConfiguration: Sendable, Hashable {
   public var address: HostPort
   /// The TLS settings; nil for plaintext HTTP/2 with prior knowledge.
   public var tls: ServerTLS?
-  /// Whether HTTP/1.1 is accepted on the same port, by ALPN with TLS, by the first bytes without.
+  /// Whether HTTP/1.1 is accepted on the same port: with TLS unless ALPN chooses HTTP/2, without by
+  /// the first bytes.
   /// It carries what exchange handlers answer, and no gRPC.
   public var allowsHTTP1 = false
   /// The limits of each connection.

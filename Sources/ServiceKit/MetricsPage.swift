@@ -15,8 +15,9 @@ public struct MetricsPage: ExchangeHandler {
   }
 
   public func serve(_ exchange: ServerExchange) async {
-    guard exchange.head.method == "GET" else {
-      return await exchange.sendHead([":status": "405", "allow": "GET"], endsStream: true)
+    // The exchange leaves out the body of a response to HEAD.
+    guard ["GET", "HEAD"].contains(exchange.head.method) else {
+      return await exchange.sendHead([":status": "405", "allow": "GET, HEAD"], endsStream: true)
     }
     let body = Array((registry.text() + ProcessMetrics.text()).utf8)
     await exchange.sendHead([

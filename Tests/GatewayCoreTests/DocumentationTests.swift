@@ -80,6 +80,10 @@ struct DocumentationTests {
     #expect(signIn["x-callers"] as? [NSDictionary] == [["kind": "anybody"]])
     let signOut = try #require(paths["/v1/sessions:signOut"]?["post"] as? NSDictionary)
     #expect((signOut["security"] as? [NSDictionary])?.isEmpty == false)
+    let watch = try #require(paths["/v1/members:watchEvents"]?["get"] as? NSDictionary)
+    let schemes = try #require(watch["security"] as? [NSDictionary])
+      .flatMap { $0.allKeys }.compactMap { $0 as? String }
+    #expect(schemes == ["apiKey", "certificate", "bearer"], "a partner may have a signed token")
     let open = try PolicyMatrix(GatewayConfiguration()).rows.filter { $0.allows(.anonymous) }
     #expect(
       open.map { $0.path.split(separator: "/").last } == [
@@ -111,9 +115,16 @@ struct DocumentationTests {
         #expect(!text.contains(place), "\(path) loads something: \(place)")
       }
       let etag = try #require(head["etag"])
-      let again = try await Self.get(path, ["if-none-match": etag])
-      #expect(again.head[":status"] == "304")
-      #expect(again.text.isEmpty)
+      for known in [etag, "W/\(etag)", "\"other\", W/\(etag)", "*"] {
+        let again = try await Self.get(path, ["if-none-match": known])
+        #expect(again.head[":status"] == "304", "\(known)")
+        // HTTP/2 refuses a head whose status is not in front.
+        #expect(again.head.name(at: 0) == ":status")
+        #expect(again.head["etag"] == etag)
+        #expect(again.text.isEmpty)
+      }
+      let other = try await Self.get(path, ["if-none-match": "\"other\""])
+      #expect(other.head[":status"] == "200")
       let only = try await Self.get(path, "HEAD")
       #expect(only.head["content-length"] == String(text.utf8.count))
       #expect(only.text.isEmpty)
@@ -132,6 +143,18 @@ struct DocumentationTests {
       let answer = try await Self.get(path)
       #expect(answer.head[":status"] == "302")
       #expect(answer.head["location"] == place)
+    }
+  }
+
+  @Test("a page tells what may be done with it")
+  func verbs() async throws {
+    for path in ["/", "/docs", "/docs/policy", "/openapi.json"] {
+      for (verb, status) in [("OPTIONS", "204"), ("POST", "405"), ("DELETE", "405")] {
+        let answer = try await Self.get(path, verb)
+        #expect(answer.head[":status"] == status, "\(verb) \(path)")
+        #expect(answer.head["allow"] == "GET, HEAD, OPTIONS")
+        #expect(answer.text.isEmpty)
+      }
     }
   }
 

@@ -97,7 +97,7 @@ struct JSONBodyTests {
         "POST", "/yijia.members.v1.MembersService/WatchMemberEvents", .partner, 5 << 20, "413",
         "MESSAGE_TOO_LARGE"
       ),
-      ("GET", "/v1/regions/130300", .partner, 1, "413", "MESSAGE_TOO_LARGE"),
+      ("GET", "/v1/regions/130300", .partner, 1, "400", "INVALID_BODY"),
       ("POST", "/v1/sessions:signIn", .nobody, 20_000, "413", "16384"),
       ("POST", enroll, .kiosk, 20_000, "403", "CALLER_KIND"),
     ] as [(String, String, TestCaller, Int, String, String)])

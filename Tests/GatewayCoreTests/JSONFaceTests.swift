@@ -69,6 +69,7 @@ struct JSONFaceTests {
     let one = try await ask("GET", "/v1/members/42", ["accept-language": "en"])
     #expect(one.status == 200)
     #expect(one.head["content-type"] == "application/json")
+    #expect(one.head["cache-control"] == "no-store")
     #expect(one.text == #"{"member":{"name":"members/42","memberNumber":"en"}}"#)
     let list = try await ask(
       "GET", "/v1/members?page_size=7&pageToken=a%20b&groups=COURIER&groups=TRUCK_DRIVER")
@@ -142,6 +143,11 @@ struct JSONFaceTests {
       "POST", "/v1/enrollments", body: String(repeating: " ", count: 10_001), as: .partner)
     #expect(long.status == 413)
     #expect(long.reason == "MESSAGE_TOO_LARGE")
+    let useless = try await ask(
+      "GET", "/v1/members/42", body: "{}", ["accept-language": "en"])
+    #expect(useless.status == 400)
+    #expect(useless.reason == "INVALID_FIELDS")
+    #expect(useless.text.contains("This method takes no body"))
     let timeout = try await ask("GET", "/v1/members/42", ["grpc-timeout": "soon"])
     #expect(timeout.reason == "TIMEOUT_MALFORMED")
   }
@@ -170,7 +176,9 @@ struct JSONFaceTests {
     #expect(array.text == "[\(results.joined(separator: ","))]")
     let events = try await stream("text/event-stream")
     #expect(events.text == results.map { "data: \($0)\n\n" }.joined())
-    #expect(events.head["cache-control"] == "no-cache")
+    for answer in [lines, array, events] {
+      #expect(answer.head["cache-control"] == "no-store")
+    }
     #expect(try await stream("application/json", "").text == "[]")
   }
 

@@ -31,11 +31,11 @@ class Fronted:
             '    identity: ""\n    callers: [partner, staff]\n    staff_role: clerk\n'
             f'    audience: ""\n{more}{self.settings}')
 
-    def admin(self, path, post=False):
+    def admin(self, path, post=False, verb="GET"):
         """(status, text) of a page of the admin port."""
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.suite.ports.admin['gateway']}{path}",
-            method="POST" if post else "GET")
+            method="POST" if post else verb)
         try:
             with urllib.request.urlopen(request, timeout=20) as answer:
                 return answer.status, answer.read().decode()

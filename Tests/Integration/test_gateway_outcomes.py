@@ -341,3 +341,6 @@ def test_what_operators_see(changing, interop):
     assert changing.admin("/log_level?level=loud", post=True)[0] == 400
     assert changing.admin("/log_level?level=info", post=True)[0] == 200
     assert changing.admin("/reload")[0] == 405
+    for page in ("/livez", "/readyz", "/config", "/log_level", "/metrics", "/health"):
+        assert changing.admin(page, verb="HEAD") == (200, "")
+    assert changing.admin("/livez", verb="PUT")[0] == 405

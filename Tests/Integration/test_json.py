@@ -9,6 +9,7 @@ import ssl
 import struct
 import subprocess
 import urllib.parse
+import urllib.request
 
 import jsonschema
 import openapi_spec_validator
@@ -221,6 +222,13 @@ def test_http2_and_http11_share_the_port(suite):
     assert json.loads(body) == json.loads(same)
 
 
+def test_a_client_without_alpn_gets_http11(suite):
+    context = ssl.create_default_context(cadata=suite.authority.decode())
+    url = f"https://{suite.gateway}/docs/policy"
+    with urllib.request.urlopen(url, context=context, timeout=30) as response:
+        assert (response.version, response.status) == (11, 200)
+
+
 def test_a_refusal_reaches_a_client_that_still_sends(suite, tmp_path):
     body = tmp_path / "body.json"
     body.write_bytes(b" " * (6 << 20))
@@ -321,6 +329,16 @@ def test_answers_are_as_the_document_says(suite, document, partner, staff):
         response, body = staff("GET", f"/v1/{name}")
         assert response.status == status, body
         check(document, "/v1/members/{member}", "get", status, json.loads(body))
+
+
+@pytest.mark.parametrize("version", ["--http2", "--http1.1"])
+def test_a_page_that_the_caller_has_is_not_sent_again(suite, version):
+    for path in ("/docs", "/docs/policy", "/openapi.json"):
+        response, _ = Caller(suite, None)("GET", path)
+        url = f"https://{suite.gateway}{path}"
+        for tag in (response.getheader("etag"), "W/" + response.getheader("etag")):
+            status, body = curl(suite, version, "-H", f"if-none-match: {tag}", url)
+            assert (status.split()[1], body) == ("304", "")
 
 
 def test_the_pages_need_nothing_from_elsewhere(suite):

@@ -206,4 +206,13 @@ struct MetadataTests {
     #expect(Metadata(wire: long) == ["a": "1"])
     #expect(Metadata(wire: ["ab": "c"]) != Metadata(wire: ["a": "bc"]))
   }
+
+  @Test("a field that is set keeps its place, so that the status stays in front")
+  func places() {
+    var list: HeaderList = [":status": "200", "etag": "a", "x-a": "1", "etag": "b"]
+    list.set(":status", "304")
+    list.set("etag", "c")
+    list.set("x-b", "2")
+    #expect(list == [":status": "304", "etag": "c", "x-a": "1", "x-b": "2"])
+  }
 }

@@ -487,11 +487,12 @@ struct HTTP1Tests {
       let echo = try await channel.echo("b")
       #expect(echo == "b")
       await channel.shutdown()
-      for (offer, isServed) in [(["http/1.1"], true), (["ftp"], false), ([], false)] {
+      // Many clients of HTTP/1.1 do without ALPN.
+      for offer in [["http/1.1"], ["ftp"], []] {
         let answer = try await speak(
           Array("GET /t HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".utf8), to: address,
           offering: offer)
-        #expect(String(decoding: answer, as: UTF8.self).contains("GET /t 0") == isServed)
+        #expect(String(decoding: answer, as: UTF8.self).contains("GET /t 0"), "\(offer)")
       }
     }
   }

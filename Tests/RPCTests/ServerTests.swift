@@ -97,17 +97,21 @@ struct ServerTests {
     }
   }
 
-  @Test("a content type other than gRPC's is answered with 415")
+  @Test("a content type other than gRPC's is answered with 415, a method but POST with 405")
   func contentType() async throws {
     try await withServer(try echoDispatcher()) { server, address, loops in
       let client = try ClientChannel(targets: [address], loops: loops)
-      for (type, status) in [("application/json", "415"), ("application/grpc-web", "415")] {
+      for (verb, type, status) in [
+        ("POST", "application/json", "415"), ("POST", "application/grpc-web", "415"),
+        ("GET", "application/grpc", "405"),
+      ] {
         let exchange = try await client.openExchange(
           RequestHead(fields: [
-            ":method": "POST", ":path": EchoService.unary.path, "content-type": type,
+            ":method": verb, ":path": EchoService.unary.path, "content-type": type,
           ]))
         let head = try await exchange.head()
         #expect(head[":status"] == status)
+        #expect(head["allow"] == (status == "405" ? "POST" : nil))
         await exchange.reset()
       }
       await client.shutdown()

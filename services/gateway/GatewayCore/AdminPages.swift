@@ -70,16 +70,17 @@ public struct AdminPages: ExchangeHandler {
     guard head.fields["origin"] == nil, Self.isAddress(head.authority) else {
       return Answer(status: 403, text: "not for pages")
     }
-    switch (Self.path(head), head.method) {
+    // The exchange leaves out the body of a response to HEAD.
+    switch (Self.path(head), head.method == "HEAD" ? "GET" : head.method) {
     case ("/livez", "GET"): return Answer(text: "alive")
     case ("/readyz", "GET"): return readiness()
     case ("/config", "GET"): return configuration()
     case ("/log_level", "GET"): return Answer(text: Observation.logLevel.rawValue)
     case ("/log_level", "POST"): return setLogLevel(head)
-    case ("/log_level", _): return .only("GET, POST")
+    case ("/log_level", _): return .only("GET, HEAD, POST")
     case ("/reload", "POST"): return reloaded()
     case ("/reload", _): return .only("POST")
-    default: return .only("GET")
+    default: return .only("GET, HEAD")
     }
   }
 

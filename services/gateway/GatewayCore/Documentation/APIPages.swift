@@ -61,12 +61,12 @@ public struct APIPages: ExchangeHandler {
 
   public func claims(_ head: RequestHead) -> Bool {
     let path = Self.path(of: head)
-    return (Self.paths.contains(path) || Self.otherPaths.contains(path))
-      && ["GET", "HEAD"].contains(head.method)
+    return Self.paths.contains(path) || Self.otherPaths.contains(path)
   }
 
   public func serve(_ exchange: ServerExchange) async {
     let path = Self.path(of: exchange.head)
+    guard ["GET", "HEAD"].contains(exchange.head.method) else { return await allow(exchange) }
     guard Self.paths.contains(path) else {
       let place = path == "/docs/policy/" ? "/docs/policy" : "/docs"
       return await exchange.sendHead([":status": "302", "location": place], endsStream: true)
@@ -75,17 +75,15 @@ public struct APIPages: ExchangeHandler {
     guard let page = try? page(Key(path: path, language: language)) else {
       return await exchange.sendHead([":status": "500"], endsStream: true)
     }
+    let isKnown = Self.isKnown(page.etag, to: exchange.head)
     var head: HeaderList = [
-      ":status": "200", "etag": page.etag, "cache-control": "no-cache",
+      ":status": isKnown ? "304" : "200", "etag": page.etag, "cache-control": "no-cache",
       "content-language": language.tag, "vary": "accept-language",
       "content-security-policy": page.policy, "x-content-type-options": "nosniff",
       "referrer-policy": "no-referrer",
     ]
     head.add(contentsOf: origins.fields(for: exchange.head))
-    if exchange.head.fields["if-none-match"] == page.etag {
-      head.set(":status", "304")
-      return await exchange.sendHead(head, endsStream: true)
-    }
+    guard !isKnown else { return await exchange.sendHead(head, endsStream: true) }
     head.add("content-type", page.type)
     head.add("content-length", String(page.body.count))
     guard exchange.head.method == "GET" else {
@@ -94,6 +92,24 @@ public struct APIPages: ExchangeHandler {
     await exchange.sendHead(head)
     try? await exchange.send(page.body)
     await exchange.finish()
+  }
+
+  /// Answers OPTIONS, and refuses what is neither GET nor HEAD.
+  /// Source: RFC 9110, sections 9.3.7 and 15.5.6.
+  private func allow(_ exchange: ServerExchange) async {
+    var head: HeaderList = [
+      ":status": exchange.head.method == "OPTIONS" ? "204" : "405", "allow": "GET, HEAD, OPTIONS",
+    ]
+    head.add(contentsOf: origins.fields(for: exchange.head))
+    await exchange.sendHead(head, endsStream: true)
+  }
+
+  /// Whether the caller has the page already. Proxies that compress a page make its tag a weak one.
+  /// Source: RFC 9110, section 13.1.2.
+  private static func isKnown(_ etag: String, to head: RequestHead) -> Bool {
+    (head.fields["if-none-match"] ?? "").split(separator: ",").contains { tag in
+      ["*", etag, "W/\(etag)"].contains(String(tag.filter { $0 != " " }))
+    }
   }
 
   /// The path without the query.

@@ -217,7 +217,7 @@ struct OpenAPIDocument {
       schemes.append(["apiKey": []])
     }
     if policy.callers.contains(.partner) { schemes.append(["certificate": []]) }
-    if policy.callers.contains(.staff) || policy.callers.contains(.member) {
+    if policy.callers.contains(where: { [.partner, .staff, .member].contains($0) }) {
       schemes.append(["bearer": []])
     }
     return schemes

@@ -107,7 +107,8 @@ enum OpenAPITexts {
   static let certificate = LocalizedText(
     zh: "合作平台的客户端证书。", en: "Client certificate of a platform partner.")
   static let bearer = LocalizedText(
-    zh: "工会人员或会员的会话。", en: "Session of union staff or of a member.")
+    zh: "工会人员或会员的会话，或签名令牌（JWT）。",
+    en: "Session of union staff or of a member, or a signed token (JWT).")
 
   static let about = LocalizedText(
     zh: """

@@ -46,10 +46,13 @@ package struct JSONRequest: Sendable {
 
   /// Checks the length of a body that is one message.
   ///
-  /// - Throws: ``GatewayFailure/messageTooLarge(bytesMax:)``.
-  func check(bodyBytes: Int, bytesMax: Int) throws(GatewayFailure) {
-    let bytesMax = route.body == .none ? 0 : bytesMax
-    guard bodyBytes <= bytesMax else { throw .messageTooLarge(bytesMax: bytesMax) }
+  /// - Throws: ``GatewayFailure/messageTooLarge(bytesMax:)``; where the method takes no body,
+  ///   ``CommonFailure/invalidFields(_:)``.
+  func check(bodyBytes: Int, bytesMax: Int) throws {
+    guard route.body != .none || bodyBytes == 0 else {
+      throw CommonFailure.invalidFields([.uselessBody])
+    }
+    guard bodyBytes <= bytesMax else { throw GatewayFailure.messageTooLarge(bytesMax: bytesMax) }
   }
 
   /// How much of a caller's path is repeated in a failure, in characters.
@@ -150,6 +153,12 @@ extension FieldFailure {
   fileprivate static let unreadableQuery = FieldFailure(
     field: "", reason: "INVALID_QUERY",
     text: LocalizedText(zh: "查询参数无法解析。", en: "The query cannot be read."))
+
+  fileprivate static let uselessBody = FieldFailure(
+    field: "", reason: "INVALID_BODY",
+    text: LocalizedText(
+      zh: "该方法不接受请求体，请在路径和查询参数中给出各字段。",
+      en: "This method takes no body: state the fields in path and query."))
 
   fileprivate static func queryBesideBody(_ name: String) -> FieldFailure {
     FieldFailure(

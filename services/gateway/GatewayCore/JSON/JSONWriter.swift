@@ -146,13 +146,14 @@ final class JSONWriter: Sendable {
       return state.format == nil
     }
     guard isFirst else { return }
-    var head = head(200, format.contentType, length: nil)
-    if format == .events { head.add("cache-control", "no-cache") }
-    caller.exchange.sendHead(.fields(head))
+    caller.exchange.sendHead(.fields(head(200, format.contentType, length: nil)))
   }
 
   private func head(_ status: Int, _ type: String, length: Int?) -> HeaderList {
-    var head: HeaderList = [":status": String(status), "content-type": type]
+    // Only this caller may see it, and caches know nothing of `x-api-key`.
+    var head: HeaderList = [
+      ":status": String(status), "content-type": type, "cache-control": "no-store",
+    ]
     if let length { head.add("content-length", String(length)) }
     head.add(contentsOf: fields)
     head.add(contentsOf: inner.withLock { $0 })

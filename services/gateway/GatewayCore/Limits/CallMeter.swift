@@ -29,7 +29,7 @@ final class CallMeter: Sendable {
     self.limits = limits
     self.quota = quota
     self.counts = counts
-    noticeBelow = limits.rate.map { Int(Double($0.burst) * Self.noticeShare) } ?? 0
+    noticeBelow = limits.rate.map { Int((Double($0.burst) * Self.noticeShare).rounded(.up)) } ?? 0
   }
 
   /// Number of running calls.
