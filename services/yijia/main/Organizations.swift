@@ -40,7 +40,7 @@ struct Organizations: AsyncParsableCommand {
       Create.self, ActionCommand<Approve>.self, Update.self, ActionCommand<Suspend>.self,
       ActionCommand<Resume>.self, ActionCommand<Dissolve>.self, ActionCommand<Move>.self,
       ActionCommand<Cover>.self, ActionCommand<Uncover>.self, Export.self,
-      Code.self, ListCommand<Codes>.self, ActionCommand<Revoke>.self,
+      Code.self, ListCommand<Codes>.self, Resolve.self, ActionCommand<Revoke>.self,
     ])
 
   struct Show: Action {
