@@ -135,7 +135,7 @@ static void yijia__members__v1__EnrollmentApplication__init(ProtobufCMessage *me
   memset(message, 0, sizeof(struct yijia__members__v1__EnrollmentApplication));
   message->descriptor = &yijia__members__v1__EnrollmentApplication__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__EnrollmentApplication__fields[15] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__EnrollmentApplication__fields[17] = {
   {"person_name", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__EnrollmentApplication, has_person_name), offsetof(struct yijia__members__v1__EnrollmentApplication, f_person_name),
    NULL, NULL, 0, 0x2200, NULL, NULL},
@@ -181,19 +181,25 @@ static const ProtobufCFieldDescriptor yijia__members__v1__EnrollmentApplication_
   {"vehicle_plate", 15, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__EnrollmentApplication, has_vehicle_plate), offsetof(struct yijia__members__v1__EnrollmentApplication, f_vehicle_plate),
    NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"new_form_worker", 16, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BOOL,
+   offsetof(struct yijia__members__v1__EnrollmentApplication, has_new_form_worker), offsetof(struct yijia__members__v1__EnrollmentApplication, f_new_form_worker),
+   NULL, NULL, 0, 0x0, NULL, NULL},
+  {"driving_licence", 17, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__EnrollmentApplication, has_driving_licence), offsetof(struct yijia__members__v1__EnrollmentApplication, f_driving_licence),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
 };
-static const unsigned yijia__members__v1__EnrollmentApplication__by_name[15] = {7, 5, 4, 6, 10, 9, 3, 8, 13, 12, 0, 2, 11, 1, 14};
+static const unsigned yijia__members__v1__EnrollmentApplication__by_name[17] = {7, 5, 4, 6, 16, 10, 9, 3, 8, 13, 15, 12, 0, 2, 11, 1, 14};
 static const ProtobufCIntRange yijia__members__v1__EnrollmentApplication__ranges[2] = {
   {1, 0},
-  {0, 15},
+  {0, 17},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__EnrollmentApplication__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.EnrollmentApplication", "EnrollmentApplication", "yijia__members__v1__EnrollmentApplication",
   "yijia.members.v1", sizeof(struct yijia__members__v1__EnrollmentApplication),
-  15, yijia__members__v1__EnrollmentApplication__fields, yijia__members__v1__EnrollmentApplication__by_name,
+  17, yijia__members__v1__EnrollmentApplication__fields, yijia__members__v1__EnrollmentApplication__by_name,
   1, yijia__members__v1__EnrollmentApplication__ranges,
-  yijia__members__v1__EnrollmentApplication__init, (void *) 385, NULL, NULL,
+  yijia__members__v1__EnrollmentApplication__init, (void *) 402, NULL, NULL,
 };
 
 static void yijia__members__v1__Enrollment__init(ProtobufCMessage *message) {

@@ -177,7 +177,7 @@ const ProtobufCMessageDescriptor yijia__members__v1__Member__table = {
   "yijia.members.v1", sizeof(struct yijia__members__v1__Member),
   15, yijia__members__v1__Member__fields, yijia__members__v1__Member__by_name,
   1, yijia__members__v1__Member__ranges,
-  yijia__members__v1__Member__init, (void *) 481, NULL, NULL,
+  yijia__members__v1__Member__init, (void *) 498, NULL, NULL,
 };
 
 static void yijia__members__v1__GetMemberRequest__init(ProtobufCMessage *message) {
@@ -524,7 +524,7 @@ static void yijia__members__v1__MemberDetails__init(ProtobufCMessage *message) {
   memset(message, 0, sizeof(struct yijia__members__v1__MemberDetails));
   message->descriptor = &yijia__members__v1__MemberDetails__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__MemberDetails__fields[7] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__MemberDetails__fields[9] = {
   {"employer_name", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__MemberDetails, has_employer_name), offsetof(struct yijia__members__v1__MemberDetails, f_employer_name),
    NULL, NULL, 0, 0x2200, NULL, NULL},
@@ -546,19 +546,25 @@ static const ProtobufCFieldDescriptor yijia__members__v1__MemberDetails__fields[
   {"migrant_worker", 7, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BOOL,
    offsetof(struct yijia__members__v1__MemberDetails, has_migrant_worker), offsetof(struct yijia__members__v1__MemberDetails, f_migrant_worker),
    NULL, NULL, 0, 0x0, NULL, NULL},
+  {"new_form_worker", 8, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BOOL,
+   offsetof(struct yijia__members__v1__MemberDetails, has_new_form_worker), offsetof(struct yijia__members__v1__MemberDetails, f_new_form_worker),
+   NULL, NULL, 0, 0x0, NULL, NULL},
+  {"driving_licence", 9, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__MemberDetails, has_driving_licence), offsetof(struct yijia__members__v1__MemberDetails, f_driving_licence),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
 };
-static const unsigned yijia__members__v1__MemberDetails__by_name[7] = {4, 1, 0, 5, 6, 2, 3};
+static const unsigned yijia__members__v1__MemberDetails__by_name[9] = {4, 8, 1, 0, 5, 6, 7, 2, 3};
 static const ProtobufCIntRange yijia__members__v1__MemberDetails__ranges[2] = {
   {1, 0},
-  {0, 7},
+  {0, 9},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__MemberDetails__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.MemberDetails", "MemberDetails", "yijia__members__v1__MemberDetails",
   "yijia.members.v1", sizeof(struct yijia__members__v1__MemberDetails),
-  7, yijia__members__v1__MemberDetails__fields, yijia__members__v1__MemberDetails__by_name,
+  9, yijia__members__v1__MemberDetails__fields, yijia__members__v1__MemberDetails__by_name,
   1, yijia__members__v1__MemberDetails__ranges,
-  yijia__members__v1__MemberDetails__init, (void *) 177, NULL, NULL,
+  yijia__members__v1__MemberDetails__init, (void *) 194, NULL, NULL,
 };
 
 static void yijia__members__v1__MembershipLogRecord__init(ProtobufCMessage *message) {

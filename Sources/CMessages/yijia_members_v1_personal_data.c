@@ -494,7 +494,7 @@ const ProtobufCMessageDescriptor yijia__members__v1__PersonalRecord__table = {
   "yijia.members.v1", sizeof(struct yijia__members__v1__PersonalRecord),
   6, yijia__members__v1__PersonalRecord__fields, yijia__members__v1__PersonalRecord__by_name,
   1, yijia__members__v1__PersonalRecord__ranges,
-  yijia__members__v1__PersonalRecord__init, (void *) 457, NULL, NULL,
+  yijia__members__v1__PersonalRecord__init, (void *) 474, NULL, NULL,
 };
 
 static void yijia__members__v1__PersonalApplication__init(ProtobufCMessage *message) {

@@ -268,7 +268,7 @@ static void yijia__members__v1__DispatchPoolCasesRequest__init(ProtobufCMessage 
   memset(message, 0, sizeof(struct yijia__members__v1__DispatchPoolCasesRequest));
   message->descriptor = &yijia__members__v1__DispatchPoolCasesRequest__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__DispatchPoolCasesRequest__fields[4] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__DispatchPoolCasesRequest__fields[5] = {
   {"request_id", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__DispatchPoolCasesRequest, has_request_id), offsetof(struct yijia__members__v1__DispatchPoolCasesRequest, f_request_id),
    NULL, NULL, 0, 0x2200, NULL, NULL},
@@ -281,19 +281,22 @@ static const ProtobufCFieldDescriptor yijia__members__v1__DispatchPoolCasesReque
   {"receiver", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__DispatchPoolCasesRequest, has_receiver), offsetof(struct yijia__members__v1__DispatchPoolCasesRequest, f_receiver),
    NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"validate_only", 5, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BOOL,
+   offsetof(struct yijia__members__v1__DispatchPoolCasesRequest, has_validate_only), offsetof(struct yijia__members__v1__DispatchPoolCasesRequest, f_validate_only),
+   NULL, NULL, 0, 0x0, NULL, NULL},
 };
-static const unsigned yijia__members__v1__DispatchPoolCasesRequest__by_name[4] = {2, 3, 0, 1};
+static const unsigned yijia__members__v1__DispatchPoolCasesRequest__by_name[5] = {2, 3, 0, 1, 4};
 static const ProtobufCIntRange yijia__members__v1__DispatchPoolCasesRequest__ranges[2] = {
   {1, 0},
-  {0, 4},
+  {0, 5},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__DispatchPoolCasesRequest__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.DispatchPoolCasesRequest", "DispatchPoolCasesRequest", "yijia__members__v1__DispatchPoolCasesRequest",
   "yijia.members.v1", sizeof(struct yijia__members__v1__DispatchPoolCasesRequest),
-  4, yijia__members__v1__DispatchPoolCasesRequest__fields, yijia__members__v1__DispatchPoolCasesRequest__by_name,
+  5, yijia__members__v1__DispatchPoolCasesRequest__fields, yijia__members__v1__DispatchPoolCasesRequest__by_name,
   1, yijia__members__v1__DispatchPoolCasesRequest__ranges,
-  yijia__members__v1__DispatchPoolCasesRequest__init, (void *) 80, NULL, NULL,
+  yijia__members__v1__DispatchPoolCasesRequest__init, (void *) 81, NULL, NULL,
 };
 
 static void yijia__members__v1__DispatchPoolCasesResponse__init(ProtobufCMessage *message) {

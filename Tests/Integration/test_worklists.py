@@ -145,6 +145,10 @@ def test_a_table_of_cases_is_dispatched_and_wrong_rows_come_back(work, enroll, t
     table.write_text(
         f"周转编号,接收工会\n{first},q-130322100\n{second},nowhere\n{'0' * 32},q-130322100\n",
         encoding="utf-8")
+    tried = work("pool", "dispatch", table, "--dry-run", status=2)
+    assert "1 case would be assigned, 2 rows refused." in tried
+    assert "q-130322100" in tried.split("receiver 接收工会")[1]
+    assert work("pool", "list", "--receiver", "q-130322100") == ""
     told = work("pool", "dispatch", table, "--refused", mend, status=2)
     assert "1 case assigned, 2 rows refused." in told
     assert "row 3, receiver: No organization has this external id. (ORGANIZATION_NOT_FOUND)" in told
@@ -157,6 +161,9 @@ def test_a_table_of_cases_is_dispatched_and_wrong_rows_come_back(work, enroll, t
     assert second in work("pool", "list", "--custodian", custodian, "--state", "WAITING")
     assert work("pool", "list", "--overdue") == ""
     assert "  WAITING  " in work("pool", "return", first, "--reason", "不在本区工作")
+    table.write_text(
+        f"pool_case,receiver\n{second},q-130322100\n{second},q-130322103\n", encoding="utf-8")
+    assert "row 3 has the same case as row 2" in work("pool", "dispatch", table, "--dry-run")
     table.write_text("pool_case\n1\n", encoding="utf-8")
     assert "column receiver (接收工会) is missing" in work("pool", "dispatch", table, status=1)
 
@@ -202,6 +209,7 @@ def test_a_membership_is_looked_up_changed_and_erased(work, enroll, tmp_path):
     assert "member_number" in work("members", "show", "1", status=1)
     updated = work(
         "members", "update", number, "--group", "TRUCK_DRIVER", "--vehicle-plate", "冀C12345",
+        "--driving-licence", "b2", "--labour-relation", "CLEAR", "--new-form-worker", "true",
         "--reason", "换了工作")
     assert "  TRUCK_DRIVER  " in updated
     assert number in work("members", "list", "--ancestor", "q-130306", "--group", "TRUCK_DRIVER")
@@ -224,6 +232,10 @@ def test_a_membership_is_looked_up_changed_and_erased(work, enroll, tmp_path):
     work("members", "export", number, "--reason", "本人书面申请", "--to", file)
     parts = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     assert parts[0]["record"]["residentId"] == person.resident_id
+    details = parts[0]["record"]["details"]
+    assert details["drivingLicence"] == "B2" and details["newFormWorker"] is True
+    assert details["labourRelation"] == "LABOUR_RELATION_CLEAR"
+    assert "migrantWorker" not in details, "what is not named stays"
     assert file.stat().st_mode & 0o777 == 0o600
     work("members", "erase", number, "--reason", "本人书面申请")
     assert "no member that you see" in work("members", "find", text=person.resident_id)
@@ -240,12 +252,18 @@ def test_an_organization_is_changed_covered_and_its_codes_are_revoked(work):
     assert "  SUSPENDED  " in work(
         "organizations", "suspend", "q-couriers", "--reason", "换届选举")
     assert "  ACTIVE  " in work("organizations", "resume", "q-couriers")
-    work("organizations", "code", "q-couriers", "--campaign", "春季入会", "--accepts-transfers")
+    text = work(
+        "organizations", "code", "q-couriers", "--channel", "ON_SITE_CEREMONY", "--campaign",
+        "春季入会", "--accepts-transfers").splitlines()[0]
     code = cells(work("organizations", "codes", "q-couriers"))
-    assert code[1:3] == ["QR_SCAN", "春季入会"]
+    assert code[1:3] == ["ON_SITE_CEREMONY", "春季入会"]
+    found, scanned, actions = work("organizations", "resolve", text).splitlines()
+    assert found.startswith("q-couriers  ") and scanned.startswith(f"{code[0]}  ")
+    assert actions == "QUERY  JOIN"
     assert "  REVOKED  " in work("organizations", "revoke", code[0])
     assert work("organizations", "codes", "q-couriers") == ""
     assert code[0] in work("organizations", "codes", "q-couriers", "--ended")
+    assert "CODE_REVOKED" in work("organizations", "resolve", text, status=1)
 
 
 def test_bases_and_targets_are_set_and_shown(work):
@@ -259,6 +277,8 @@ def test_bases_and_targets_are_set_and_shown(work):
     shown = work(
         "statistics", "coverage", "--organization", "qinhuangdao", "--group", "COURIER")
     assert "400余" in shown
+    own = work("statistics", "coverage", "--organization", "q-130302", "--group", "COURIER")
+    assert "400余" in own.split("total 合计")[1]
     assert "--percent is more than 0" in work(
         "statistics", "set-target", "q-130302", "--percent", "101", status=64)
 

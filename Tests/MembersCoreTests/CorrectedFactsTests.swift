@@ -71,4 +71,42 @@ struct CorrectedFactsTests {
       #expect(try await client.applyRerouting(apply).reroutings.count == 2)
     }
   }
+
+  @Test("the new-form flag and the licence of an application are kept, and corrected by staff")
+  func drivers() async throws {
+    try await Harness.run { harness in
+      _ = try await harness.plantTree()
+      #expect(
+        try await refusal {
+          try await harness.submit(
+            Applicant.application(1) { ($0.vehiclePlate, $0.drivingLicence) = ("C1", "Z9") })
+        } == "INVALID_FIELDS application.vehicle_plate=INVALID_PLATE "
+          + "application.driving_licence=INVALID_LICENCE")
+      let name = try await harness.submit(
+        Applicant.application(1) { ($0.newFormWorker, $0.drivingLicence) = (true, "ａ2、d") },
+        as: .administrator
+      ).member
+      var kept: EnrollmentApplication?
+      for part in try await harness.export(name, as: .member(name)) {
+        if case .application(let one)? = part.part { kept = one.application }
+      }
+      #expect(kept?.newFormWorker == true)
+      #expect(kept?.drivingLicence == "A2D", "normalized")
+      var request = UpdateMemberRequest()
+      (request.requestID, request.reason) = (UUID().uuidString, "本人来函更正")
+      var member = try await harness.members()[0]
+      #expect(member.details?.drivingLicence == "A2D")
+      #expect(member.details?.newFormWorker == nil, "that of the application applies")
+      member.details = .with { ($0.newFormWorker, $0.drivingLicence) = (false, "B2") }
+      request.member = member
+      request.updateMask = .with {
+        $0.paths = ["details.new_form_worker", "details.driving_licence"]
+      }
+      let client = try harness.client(.administrator)
+      _ = try await client.updateMember(request)
+      let shown = try await harness.members()[0].details
+      #expect(shown?.newFormWorker == false)
+      #expect(shown?.drivingLicence == "B2")
+    }
+  }
 }

@@ -171,6 +171,44 @@ struct PoolTests {
     }
   }
 
+  @Test("a dry run of a dispatch decides each row by the cases as they are, and stores nothing")
+  func tried() async throws {
+    try await Harness.run { harness in
+      let names = try await harness.plantTree()
+      _ = try await harness.enroll((1...2).map { Self.pooled($0) })
+      let cases = try await harness.poolCases(as: .administrator)
+      _ = try await harness.assign(
+        cases[1].name, to: names["quegou"] ?? "", as: .administrator)
+      let before = try await harness.poolCases(as: .administrator)
+      let call = try await harness.client(.administrator).dispatchPoolCases()
+      for (index, receiver) in [(0, "quegou"), (0, "quegou-east"), (0, "anhui"), (1, "quegou")] {
+        var row = DispatchPoolCasesRequest()
+        (row.name, row.receiver) = (cases[index].name, names[receiver] ?? "")
+        row.validateOnly = true
+        try await call.send(row)
+      }
+      try await call.finishSending()
+      var words: [String] = []
+      for try await result in call.responses {
+        switch result.result {
+        case .poolCase(let tried):
+          #expect(tried.state == .assigned && tried.etag.isEmpty)
+          words.append(tried.receiver)
+        case .error(let error): words.append(error.reason)
+        case nil: words.append("")
+        }
+      }
+      #expect(
+        words == [
+          names["quegou"] ?? "", names["quegou-east"] ?? "", "NO_INDIVIDUAL_MEMBERS",
+          "POOL_CASE_STATE",
+        ])
+      #expect(try await harness.poolCases(as: .administrator) == before)
+      #expect(try await harness.caseLog() == ["OPENED", "OPENED", "ASSIGNED"])
+      #expect(try await harness.audit(action: "poolCases.assign").count == 1)
+    }
+  }
+
   @Test("from the day after its due day a case is escalated one level, once, with a new due day")
   func escalated() async throws {
     var configuration = MembersConfiguration()

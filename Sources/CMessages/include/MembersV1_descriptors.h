@@ -5,12 +5,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-extern const uint8_t MembersV1__file_set[68680];
+extern const uint8_t MembersV1__file_set[68905];
 static inline const uint8_t *MembersV1__file_set_start(void) { return MembersV1__file_set; }
-static inline size_t MembersV1__file_set_count(void) { return 68680; }
+static inline size_t MembersV1__file_set_count(void) { return 68905; }
 
-extern const uint8_t MembersV1__comments[106259];
+extern const uint8_t MembersV1__comments[107130];
 static inline const uint8_t *MembersV1__comments_start(void) { return MembersV1__comments; }
-static inline size_t MembersV1__comments_count(void) { return 106258; }
+static inline size_t MembersV1__comments_count(void) { return 107129; }
 
 #endif

@@ -66,6 +66,10 @@ struct yijia__members__v1__EnrollmentApplication {
   protobuf_c_boolean f_migrant_worker;
   protobuf_c_boolean has_vehicle_plate;
   ProtobufCBinaryData f_vehicle_plate;
+  protobuf_c_boolean has_new_form_worker;
+  protobuf_c_boolean f_new_form_worker;
+  protobuf_c_boolean has_driving_licence;
+  ProtobufCBinaryData f_driving_licence;
 };
 
 /* yijia.members.v1.Enrollment */

@@ -210,6 +210,10 @@ struct yijia__members__v1__MemberDetails {
   int32_t f_labour_relation;
   protobuf_c_boolean has_migrant_worker;
   protobuf_c_boolean f_migrant_worker;
+  protobuf_c_boolean has_new_form_worker;
+  protobuf_c_boolean f_new_form_worker;
+  protobuf_c_boolean has_driving_licence;
+  ProtobufCBinaryData f_driving_licence;
 };
 
 /* yijia.members.v1.MembershipLogRecord */

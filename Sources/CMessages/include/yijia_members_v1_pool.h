@@ -122,6 +122,8 @@ struct yijia__members__v1__DispatchPoolCasesRequest {
   ProtobufCBinaryData f_name;
   protobuf_c_boolean has_receiver;
   ProtobufCBinaryData f_receiver;
+  protobuf_c_boolean has_validate_only;
+  protobuf_c_boolean f_validate_only;
 };
 
 /* yijia.members.v1.DispatchPoolCasesResponse */

@@ -134,7 +134,7 @@ public struct AwayDetails: Message {
   public var destination: String = ""
   /// The phone number while away; a mobile number of mainland China.
   public var contact: String = ""
-  /// A note for the family; up to 200 characters.
+  /// A note on the family 家庭状况, e.g. who is at home and can be reached; up to 200 characters.
   public var familyNote: String = ""
   public var unknownFields = UnknownFields()
 

@@ -326,6 +326,10 @@ public struct EnrollmentApplication: Message {
   public var migrantWorker: Bool = false
   /// The license plate of a driver's vehicle; up to 16 characters.
   public var vehiclePlate: String = ""
+  /// Whether the person works in a new form of employment 新就业形态.
+  public var newFormWorker: Bool = false
+  /// The vehicle classes of a driver's licence 准驾车型, e.g. "A2" or "B2D"; up to 16 characters.
+  public var drivingLicence: String = ""
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -336,7 +340,7 @@ extension EnrollmentApplication {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__EnrollmentApplication>.size + 385
+    let cost = MemoryLayout<yijia__members__v1__EnrollmentApplication>.size + 402
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__EnrollmentApplication__descriptor(), limits)
     defer { decoding.end() }
@@ -353,7 +357,7 @@ extension EnrollmentApplication {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__EnrollmentApplication>.size + 385)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__EnrollmentApplication>.size + 402)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -380,6 +384,8 @@ extension EnrollmentApplication {
       case 106: organizationCode = direct.string()
       case 112: migrantWorker = direct.bool()
       case 122: vehiclePlate = direct.string()
+      case 128: newFormWorker = direct.bool()
+      case 138: drivingLicence = direct.string()
       default: direct.refuse()
       }
     }
@@ -428,12 +434,24 @@ extension EnrollmentApplication {
     if c.pointee.has_vehicle_plate != 0 {
       vehiclePlate = Decoding.string(c.pointee.f_vehicle_plate)
     }
+    if c.pointee.has_new_form_worker != 0 {
+      newFormWorker = c.pointee.f_new_form_worker != 0
+    }
+    if c.pointee.has_driving_licence != 0 {
+      drivingLicence = Decoding.string(c.pointee.f_driving_licence)
+    }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if !drivingLicence.isEmpty {
+      encoding.string(drivingLicence, 138)
+    }
+    if newFormWorker {
+      encoding.bool(newFormWorker, 128)
+    }
     if !vehiclePlate.isEmpty {
       encoding.string(vehiclePlate, 122)
     }

@@ -278,7 +278,7 @@ public struct Member: Message {
   public var createTime: GoogleProtobuf.Timestamp?
   /// The etag; changes with every change of the member.
   public var etag: String = ""
-  /// The employer, platform and vehicle, and corrected facts.
+  /// The employer, platform, vehicle and licence, and corrected facts.
   public var details: MemberDetails?
   public var unknownFields = UnknownFields()
 
@@ -290,7 +290,7 @@ extension Member {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__Member>.size + 481
+    let cost = MemoryLayout<yijia__members__v1__Member>.size + 498
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__Member__descriptor(), limits)
     defer { decoding.end() }
@@ -307,7 +307,7 @@ extension Member {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__Member>.size + 481)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__Member>.size + 498)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -755,7 +755,7 @@ extension ListMembersResponse {
       switch tag {
       case 10:
         if members.isEmpty {
-          members.reserveCapacity(direct.count(10, MemoryLayout<yijia__members__v1__Member>.size + 481))
+          members.reserveCapacity(direct.count(10, MemoryLayout<yijia__members__v1__Member>.size + 498))
         }
         members.append(Member(direct: &direct))
       case 18: nextPageToken = direct.string()
@@ -1438,8 +1438,8 @@ extension MembershipSummary {
   }
 }
 
-/// The work details of a member besides the occupation group, and the facts for routing that staff
-/// corrected.
+/// The work details of a member besides the occupation group, and the facts of the application that
+/// staff corrected.
 public struct MemberDetails: Message {
   /// The employer's name; up to 100 characters.
   public var employerName: String = ""
@@ -1456,6 +1456,11 @@ public struct MemberDetails: Message {
   /// Whether the person is a migrant worker, as corrected by staff; while not set, the application
   /// applies.
   public var migrantWorker: Bool?
+  /// Whether the person works in a new form of employment, as corrected by staff; while not set, the
+  /// application applies.
+  public var newFormWorker: Bool?
+  /// The vehicle classes of a driver's licence; up to 16 characters.
+  public var drivingLicence: String = ""
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -1466,7 +1471,7 @@ extension MemberDetails {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__MemberDetails>.size + 177
+    let cost = MemoryLayout<yijia__members__v1__MemberDetails>.size + 194
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__MemberDetails__descriptor(), limits)
     defer { decoding.end() }
@@ -1483,7 +1488,7 @@ extension MemberDetails {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__MemberDetails>.size + 177)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__MemberDetails>.size + 194)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -1500,6 +1505,8 @@ extension MemberDetails {
         areas = Areas(direct: &direct)
       case 48: labourRelation = LabourRelation(rawValue: direct.int32())
       case 56: migrantWorker = direct.bool()
+      case 64: newFormWorker = direct.bool()
+      case 74: drivingLicence = direct.string()
       default: direct.refuse()
       }
     }
@@ -1526,12 +1533,24 @@ extension MemberDetails {
     if c.pointee.has_migrant_worker != 0 {
       migrantWorker = c.pointee.f_migrant_worker != 0
     }
+    if c.pointee.has_new_form_worker != 0 {
+      newFormWorker = c.pointee.f_new_form_worker != 0
+    }
+    if c.pointee.has_driving_licence != 0 {
+      drivingLicence = Decoding.string(c.pointee.f_driving_licence)
+    }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if !drivingLicence.isEmpty {
+      encoding.string(drivingLicence, 74)
+    }
+    if let value = newFormWorker {
+      encoding.bool(value, 64)
+    }
     if let value = migrantWorker {
       encoding.bool(value, 56)
     }
@@ -2499,7 +2518,8 @@ public struct UpdateMemberRequest: Message {
     set { _member = newValue.map { Box($0) } }
   }
   /// The fields to change: group, details, details.employer_name, details.employer_credit_code,
-  /// details.platform, details.vehicle_plate.
+  /// details.platform, details.vehicle_plate, details.driving_licence, details.areas,
+  /// details.labour_relation, details.migrant_worker, details.new_form_worker.
   public var updateMask: GoogleProtobuf.FieldMask?
   /// The reason for the audit log; 4 to 200 characters.
   public var reason: String = ""

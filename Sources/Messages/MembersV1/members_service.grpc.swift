@@ -315,9 +315,8 @@ public protocol MembersServiceProtocol: RPCService {
     _ request: RecordDeathRequest, context: ServerContext
   ) async throws -> RecordDeathResponse
 
-  /// Updates the fields of a live member named by the mask: group and details, including the areas,
-  /// the labour relation and the migrant flag, which the routing rules use. Idempotent by request
-  /// id.
+  /// Updates the fields of a live member named by the mask: group and details, including the areas
+  /// and the labour relation, which the routing rules use. Idempotent by request id.
   /// Errors: INVALID_ARGUMENT / INVALID_FIELDS (update_mask: INVALID_MASK; member.etag: REQUIRED …);
   /// NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE; ABORTED / ETAG_MISMATCH.
   /// Callers: clerks.
@@ -355,8 +354,8 @@ public protocol MembersServiceProtocol: RPCService {
 
   /// Assigns many cases and returns one result per row, in row order; each row is stored durably
   /// before its result is sent. A refused row does not end the stream; its result has the code and
-  /// reason of the equivalent AssignPoolCase call. Idempotent per row. Callers: clerks of the pools
-  /// or their custodians.
+  /// reason of the equivalent AssignPoolCase call. Idempotent per row. With validate_only a row is
+  /// decided but not stored. Callers: clerks of the pools or their custodians.
   nonisolated(nonsending) func dispatchPoolCases(
     _ requests: RequestStream<DispatchPoolCasesRequest>, responses: ResponseWriter<DispatchPoolCasesResponse>,
     context: ServerContext
@@ -2921,9 +2920,8 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Updates the fields of a live member named by the mask: group and details, including the areas,
-  /// the labour relation and the migrant flag, which the routing rules use. Idempotent by request
-  /// id.
+  /// Updates the fields of a live member named by the mask: group and details, including the areas
+  /// and the labour relation, which the routing rules use. Idempotent by request id.
   /// Errors: INVALID_ARGUMENT / INVALID_FIELDS (update_mask: INVALID_MASK; member.etag: REQUIRED …);
   /// NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE; ABORTED / ETAG_MISMATCH.
   /// Callers: clerks.
@@ -2981,8 +2979,8 @@ public struct MembersServiceClient: Sendable {
 
   /// Assigns many cases and returns one result per row, in row order; each row is stored durably
   /// before its result is sent. A refused row does not end the stream; its result has the code and
-  /// reason of the equivalent AssignPoolCase call. Idempotent per row. Callers: clerks of the pools
-  /// or their custodians.
+  /// reason of the equivalent AssignPoolCase call. Idempotent per row. With validate_only a row is
+  /// decided but not stored. Callers: clerks of the pools or their custodians.
   public func dispatchPoolCases(
     options: CallOptions = CallOptions()
   ) async throws -> BidirectionalCall<DispatchPoolCasesRequest, DispatchPoolCasesResponse> {

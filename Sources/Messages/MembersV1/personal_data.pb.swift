@@ -1352,7 +1352,7 @@ extension PersonalRecord {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__PersonalRecord>.size + 457
+    let cost = MemoryLayout<yijia__members__v1__PersonalRecord>.size + 474
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__PersonalRecord__descriptor(), limits)
     defer { decoding.end() }
@@ -1369,7 +1369,7 @@ extension PersonalRecord {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__PersonalRecord>.size + 457)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__PersonalRecord>.size + 474)
     readDirect(&direct)
     direct.leave(outer)
   }

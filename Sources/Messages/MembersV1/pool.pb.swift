@@ -730,7 +730,7 @@ extension AssignPoolCaseResponse {
 
 /// Request of DispatchPoolCases: one row. A client may have up to 1,000 unanswered rows.
 public struct DispatchPoolCasesRequest: Message {
-  /// Idempotency key of this row (UUID).
+  /// Idempotency key of this row (UUID). Not required with validate_only.
   public var requestID: String = ""
   /// The client's number of the row, echoed in its result.
   public var row: Int64 = 0
@@ -738,6 +738,9 @@ public struct DispatchPoolCasesRequest: Message {
   public var name: String = ""
   /// The resource name of the union that is to take the member.
   public var receiver: String = ""
+  /// Whether to decide only, as a dry run: nothing is stored, so each row is decided by the cases as
+  /// they are.
+  public var validateOnly: Bool = false
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -748,7 +751,7 @@ extension DispatchPoolCasesRequest {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__DispatchPoolCasesRequest>.size + 80
+    let cost = MemoryLayout<yijia__members__v1__DispatchPoolCasesRequest>.size + 81
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__DispatchPoolCasesRequest__descriptor(), limits)
     defer { decoding.end() }
@@ -765,7 +768,7 @@ extension DispatchPoolCasesRequest {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__DispatchPoolCasesRequest>.size + 80)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__DispatchPoolCasesRequest>.size + 81)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -777,6 +780,7 @@ extension DispatchPoolCasesRequest {
       case 16: row = direct.int64()
       case 26: name = direct.string()
       case 34: receiver = direct.string()
+      case 40: validateOnly = direct.bool()
       default: direct.refuse()
       }
     }
@@ -796,12 +800,18 @@ extension DispatchPoolCasesRequest {
     if c.pointee.has_receiver != 0 {
       receiver = Decoding.string(c.pointee.f_receiver)
     }
+    if c.pointee.has_validate_only != 0 {
+      validateOnly = c.pointee.f_validate_only != 0
+    }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if validateOnly {
+      encoding.bool(validateOnly, 40)
+    }
     if !receiver.isEmpty {
       encoding.string(receiver, 34)
     }
@@ -829,7 +839,7 @@ public struct DispatchPoolCasesResponse: Message {
 
   /// The result of the row.
   public enum Result: Sendable, Hashable {
-    /// Assigned and stored durably.
+    /// Assigned and stored durably; with validate_only, as it would be.
     case poolCase(PoolCase)
     /// Refused; nothing of the row was stored.
     case error(RecordError)

@@ -79,7 +79,8 @@ public enum UnitState: Enumeration {
 public struct Unit: Message {
   /// The resource name, "units/{unit}".
   public var name: String = ""
-  /// The name of the unit as given by its first member.
+  /// The normalized name of the unit as given by its first member: without blanks, in upper case;
+  /// empty if that one gave only a credit code.
   public var displayName: String = ""
   /// The unified social credit code; empty if nobody gave one.
   public var creditCode: String = ""

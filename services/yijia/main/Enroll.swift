@@ -13,9 +13,9 @@ struct Enroll: AsyncParsableCommand {
       Columns: person_name, resident_id, phone, group, consent_version, consent_evidence, \
       consent_time (RFC 3339); optional: channel, campaign, work_area, residence_area, \
       domicile_area, labour_relation, employer_name, employer_credit_code, platform, \
-      organization_code, migrant_worker, vehicle_plate.
+      organization_code, migrant_worker, new_form_worker, vehicle_plate, driving_licence.
       Headings may be Chinese too: 姓名, 身份证号, 手机号, 群体 and so on. Cells are separated by commas, \
-      semicolons or tabs; migrant_worker is true or false, 是 or 否.
+      semicolons or tabs; migrant_worker and new_form_worker are true or false, 是 or 否.
       A wrong row is refused with every wrong field named, and the others go on; the command then \
       ends with status 2. A row that was received before is a retry, in a corrected file too, and \
       a row that was edited is a new request: nobody is enrolled twice. With --dry-run every row \
@@ -169,7 +169,9 @@ struct RosterEnrollment {
     application.platform = row.text("platform")
     application.organizationCode = row.text("organization_code")
     application.migrantWorker = row.flag("migrant_worker")
+    application.newFormWorker = row.flag("new_form_worker")
     application.vehiclePlate = row.text("vehicle_plate")
+    application.drivingLicence = row.text("driving_licence")
     return application
   }
 
@@ -209,7 +211,9 @@ enum RosterColumns {
     field("platform", "平台"),
     field("organization_code", "组织码"),
     field("migrant_worker", "农民工"),
+    field("new_form_worker", "新就业形态"),
     field("vehicle_plate", "车牌号"),
+    field("driving_licence", "准驾车型"),
   ]
 
   private static func field(

@@ -28,6 +28,10 @@ extension Organizations {
         """)
 
     @OptionGroup var options: OrganizationOptions
+    @Option(
+      help: "Channel that enrollments through it are counted under. [default: QR_SCAN]",
+      transform: Arguments.contract)
+    var channel: MembersV1.Channel?
     @Option(help: "Campaign that enrollments through it are counted under.") var campaign = ""
     @Flag(help: "A transfer that is requested with it completes at once.")
     var acceptsTransfers = false
@@ -43,7 +47,7 @@ extension Organizations {
         var issue = IssueOrganizationCodeRequest()
         issue.requestID = UUID().uuidString
         issue.organization = try await options.name(client)
-        issue.campaign = campaign
+        (issue.channel, issue.campaign) = (channel ?? .unspecified, campaign)
         (issue.validDays, issue.acceptsTransfers) = (validDays, acceptsTransfers)
         let response = try await client.members.issueOrganizationCode(
           issue, options: client.options)
@@ -83,6 +87,30 @@ extension Organizations {
     ) async throws -> (rows: [OrganizationCode], next: String) {
       let page = try await client.members.listOrganizationCodes(request, options: client.options)
       return (page.codes, page.nextPageToken)
+    }
+  }
+
+  struct Resolve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Show the organization of a scanned code, and what you may do with the code.",
+      discussion: """
+        Prints the organization, the code, and the actions that it allows the caller.
+        Example: yijia organizations resolve YJ1-2KHCWJ14N8TVJGFE5X12…
+        """)
+
+    @OptionGroup var connection: ConnectionOptions
+    @Argument(help: "The text or the link of the code.") var text: String
+
+    func run() async throws {
+      try await connection.with(.staff) { client in
+        var request = ResolveOrganizationCodeRequest()
+        request.text = text
+        let found = try await client.members.resolveOrganizationCode(
+          request, options: client.options)
+        Terminal.say((found.organization ?? Organization()).line)
+        Terminal.say((found.code ?? OrganizationCode()).line)
+        Terminal.say(found.actions.map { contractName($0) }.joined(separator: "  "))
+      }
     }
   }
 

@@ -40,7 +40,7 @@ struct Organizations: AsyncParsableCommand {
       Create.self, ActionCommand<Approve>.self, Update.self, ActionCommand<Suspend>.self,
       ActionCommand<Resume>.self, ActionCommand<Dissolve>.self, ActionCommand<Move>.self,
       ActionCommand<Cover>.self, ActionCommand<Uncover>.self, Export.self,
-      Code.self, ListCommand<Codes>.self, ActionCommand<Revoke>.self,
+      Code.self, ListCommand<Codes>.self, Resolve.self, ActionCommand<Revoke>.self,
     ])
 
   struct Show: Action {
@@ -86,6 +86,15 @@ struct Organizations: AsyncParsableCommand {
 
   struct Move: Action {
     static let abstract = "Move organizations, with everything below them, below another one."
+    static let discussion = """
+      A move is one step for the whole subtree; --region-code is for the organization itself. Where \
+      those below it get other regions too, go by way of an organization whose region contains both.
+      Examples:
+        yijia organizations move q-tongda --below q-130303 --region-code 130303
+        yijia organizations move q-130303001 --below qinhuangdao --region-code 130300
+        yijia organizations update ID-OF-ITS-VILLAGE --region-code 130302001001
+        yijia organizations move q-130303001 --below q-130302 --region-code 130302001
+      """
     @Option(help: "The organization that they shall stand below.") var below: String
     @Option(help: "The GB/T 2260 code of the region there, if that changes.") var regionCode = ""
 

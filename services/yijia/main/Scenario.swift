@@ -189,24 +189,3 @@ extension Scenario {
     return city?.name ?? ""
   }
 }
-
-/// Display names of enum values.
-enum Label {
-  static func of(_ group: OccupationGroup) -> String {
-    switch group {
-    case .truckDriver: "truck driver 货车司机"
-    case .courier: "courier 快递员"
-    case .foodDeliveryRider: "rider 网约送餐员"
-    default: contractName(group)
-    }
-  }
-
-  static func of(_ channel: MembersV1.Channel) -> String {
-    switch channel {
-    case .onSiteCeremony: "ceremony 集中入会"
-    case .partner: "partner 平台"
-    case .qrScan: "QR scan 扫码"
-    default: contractName(channel)
-    }
-  }
-}

@@ -27,9 +27,11 @@ struct StatisticsCommand: AsyncParsableCommand {
     @OptionGroup var connection: ConnectionOptions
     @Option(help: "The organization whose subtree is counted. [default: your own]")
     var organization = ""
-    @Option(help: "The first day, as 2026-01-01.", transform: Arguments.day)
+    @Option(
+      help: "The first day, as 2026-01-01. [default: 30 days to the last one]",
+      transform: Arguments.day)
     var from: GoogleType.Date?
-    @Option(help: "The last day, as 2026-01-31.", transform: Arguments.day)
+    @Option(help: "The last day, as 2026-01-31. [default: today]", transform: Arguments.day)
     var to: GoogleType.Date?
     @Option(
       help: """
@@ -72,17 +74,17 @@ struct StatisticsCommand: AsyncParsableCommand {
   struct CoverageTable: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "coverage",
-      abstract: "Show the coverage of the organizations directly below one, or write it as CSV.",
+      abstract: "Show the coverage of an organization and those directly below it, or write CSV.",
       discussion: """
-        Coverage is the number of members over a confirmed base.
+        Coverage is the number of members over a confirmed base. The last row is the organization \
+        itself, with its own base: it counts its whole subtree.
         Examples:
           yijia statistics coverage --organization baiyin --group TRUCK_DRIVER
           yijia statistics coverage --csv coverage.csv
         """)
 
     @OptionGroup var connection: ConnectionOptions
-    @Option(help: "The organization whose children are shown. [default: your own]")
-    var organization = ""
+    @Option(help: "The organization. [default: your own]") var organization = ""
     @Option(help: "An occupation group. [default: all]", transform: Arguments.contract)
     var group: OccupationGroup?
     @Option(
@@ -117,17 +119,33 @@ struct StatisticsCommand: AsyncParsableCommand {
         ])
       repeat {
         let page = try await client.members.listCoverages(request, options: client.options)
-        for row in page.coverages {
-          table.add(
-            row.organizationName, "\(row.members)", "\(row.onlineMembers)",
-            row.base.map { "\($0.people)\($0.qualifier)" } ?? "",
-            row.base == nil
-              ? "" : String(format: "%.2f %%", Double(row.coverageBasisPoints) / 100),
-            row.target == nil || row.base == nil ? "" : "\(row.peopleNeeded)")
-        }
+        for row in page.coverages { table.add(Self.cells(of: row)) }
         request.pageToken = page.nextPageToken
       } while !request.pageToken.isEmpty
+      table.addTotal(Self.cells(of: try await whole(name, client)))
       Terminal.say(table.text)
+    }
+
+    /// The coverage of the organization itself, as a row.
+    private func whole(_ name: String, _ client: SuiteClient) async throws -> OrganizationCoverage {
+      var request = GetCoverageRequest()
+      (request.organization, request.group) = (name, group ?? .unspecified)
+      let own = try await client.members.getCoverage(request, options: client.options)
+      var row = OrganizationCoverage()
+      row.organizationName = "total 合计"
+      (row.members, row.onlineMembers) = (own.members, own.onlineMembers)
+      (row.base, row.coverageBasisPoints) = (own.base, own.coverageBasisPoints)
+      (row.target, row.peopleNeeded) = (own.target, own.peopleNeeded)
+      return row
+    }
+
+    private static func cells(of row: OrganizationCoverage) -> [String] {
+      [
+        row.organizationName, "\(row.members)", "\(row.onlineMembers)",
+        row.base.map { "\($0.people)\($0.qualifier)" } ?? "",
+        row.base == nil ? "" : String(format: "%.2f %%", Double(row.coverageBasisPoints) / 100),
+        row.target == nil || row.base == nil ? "" : "\(row.peopleNeeded)",
+      ]
     }
   }
 

@@ -19,10 +19,14 @@ struct Table {
     alignment = columns.map(\.1)
   }
 
-  mutating func add(_ cells: String...) { rows.append(cells) }
+  mutating func add(_ cells: String...) { add(cells) }
+
+  mutating func add(_ cells: [String]) { rows.append(cells) }
 
   /// Adds a row that is set apart from those above it.
-  mutating func addTotal(_ cells: String...) {
+  mutating func addTotal(_ cells: String...) { addTotal(cells) }
+
+  mutating func addTotal(_ cells: [String]) {
     rows.append([])
     rows.append(cells)
   }

@@ -106,6 +106,14 @@ extension FieldFailure {
       text: LocalizedText(zh: "车牌号格式不正确。", en: "This is no license plate number."))
   }
 
+  static func invalidLicence(_ field: String) -> FieldFailure {
+    FieldFailure(
+      field: field, reason: "INVALID_LICENCE",
+      text: LocalizedText(
+        zh: "请按驾驶证填写准驾车型，如 A2 或 B2D。",
+        en: "Give the vehicle classes of the driver's licence, such as A2 or B2D."))
+  }
+
   static func inPast(
     _ field: String,
     _ text: LocalizedText = LocalizedText(zh: "截止日期已过。", en: "The due date is over.")

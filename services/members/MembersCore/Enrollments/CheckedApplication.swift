@@ -158,6 +158,13 @@ struct CheckedApplication: Sendable {
           try VehiclePlate(checking: plate, field: "application.vehicle_plate").text
         } ?? ""
     }
+    let licence = message.drivingLicence
+    if !licence.isEmpty {
+      message.drivingLicence =
+        checks.take { () throws(FieldFailure) in
+          try DrivingLicence(checking: licence, field: "application.driving_licence").text
+        } ?? ""
+    }
   }
 
   private static func checkCode(

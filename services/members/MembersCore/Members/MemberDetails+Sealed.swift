@@ -30,22 +30,30 @@ extension MemberDetails {
           try VehiclePlate(checking: raw.vehiclePlate, field: "\(field).vehicle_plate").text
         } ?? ""
     }
+    if !raw.drivingLicence.isEmpty {
+      drivingLicence =
+        checks.take { () throws(FieldFailure) in
+          try DrivingLicence(checking: raw.drivingLicence, field: "\(field).driving_licence").text
+        } ?? ""
+    }
     areas = raw.areas.map { Areas(checking: $0, field: "\(field).areas", &checks) }
     if case .unrecognized = raw.labourRelation {
       checks.add([.invalidValue("\(field).labour_relation")])
     }
     labourRelation = raw.labourRelation
     migrantWorker = raw.migrantWorker
+    newFormWorker = raw.newFormWorker
   }
 
-  /// Creates the details stated in an application. Its facts for routing stay with it: the details
-  /// hold only corrected ones.
+  /// Creates the details stated in an application. Its areas, labour relation and flags stay with
+  /// it: the details hold only corrected ones.
   init(of application: EnrollmentApplication) {
     self.init()
     employerName = application.employerName
     employerCreditCode = application.employerCreditCode
     platform = application.platform
     vehiclePlate = application.vehiclePlate
+    drivingLicence = application.drivingLicence
   }
 
   /// Returns the details sealed under the person's key; `nil` if they are empty.

@@ -19,9 +19,9 @@ extension MembersService {
     return response
   }
 
-  /// Executes AssignPoolCase, or one row of a dispatch.
+  /// Executes AssignPoolCase, or one row of a dispatch, which may be a dry run.
   func assign(_ order: PoolCaseOrder) async throws -> PoolCase {
-    try await write(order, action: "poolCases.assign") { facts, commit in
+    var reply: PoolCase = try await write(order, action: "poolCases.assign") { facts, commit in
       guard facts.placed.isKept(by: facts.scope) else { throw CommonFailure.outOfScope }
       guard let receiver = facts.receiver else { throw MembersError.organizationNotFound }
       try receiver.checkTakesMembers()
@@ -30,5 +30,8 @@ extension MembersService {
       }
       return facts.placed.message(assigned)
     }
+    // No version of the case is stored.
+    if order.isDryRun { reply.etag = "" }
+    return reply
   }
 }

@@ -4,8 +4,8 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Assigns cases and returns a result per row. Rows are stored in batches; rows of one case wait
-  /// for each other.
+  /// Assigns cases, or only decides, and returns a result per row. Rows are stored in batches; rows
+  /// of one case wait for each other.
   public func dispatchPoolCases(
     _ requests: RequestStream<DispatchPoolCasesRequest>,
     responses: ResponseWriter<DispatchPoolCasesResponse>, context: ServerContext
@@ -23,7 +23,8 @@ extension MembersService {
         do {
           let order = try PoolCaseOrder(
             context, requestID: request.requestID, name: request.name,
-            receiver: request.receiver, payload: payload, at: clock.now)
+            receiver: request.receiver, payload: payload, isDryRun: request.validateOnly,
+            at: clock.now)
           response.result = .poolCase(try await assign(order))
         } catch {
           guard let refusal = RecordError(error, in: language, fieldNames) else { throw error }

@@ -19,6 +19,8 @@ struct PoolCaseOrder: Sendable {
   /// The reason for the audit log; empty if none is required.
   let reason: String
   let now: Date
+  /// Whether the case is only decided, and nothing stored.
+  let isDryRun: Bool
 
   var act: Act { Act(actor: caller.subject, now: now) }
 
@@ -26,14 +28,16 @@ struct PoolCaseOrder: Sendable {
   ///   - receiver: The name of a union; `nil` if the RPC has no receiver.
   ///   - reason: `nil` if the RPC has no reason.
   ///   - payload: The request with its request id cleared.
+  ///   - isDryRun: The request id is ignored then.
   /// - Throws: ``CommonFailure/invalidFields(_:)`` with every invalid field.
   init(
     _ context: ServerContext, requestID: String, name: String, receiver: String? = nil,
-    etag: String = "", reason: String? = nil, payload: some Message, at now: Date
+    etag: String = "", reason: String? = nil, payload: some Message, isDryRun: Bool = false,
+    at now: Date
   ) throws {
     let caller = try context.caller
     var checks = FieldChecks()
-    let id = checks.requestID(requestID)
+    let id = isDryRun ? nil : checks.requestID(requestID)
     caseID =
       checks.resource(name, of: "poolCases", "name") ?? ""
     receiverID = receiver.flatMap { receiver in
@@ -49,6 +53,7 @@ struct PoolCaseOrder: Sendable {
     self.caller = caller
     self.etag = etag
     self.now = now
+    self.isDryRun = isDryRun
   }
 }
 
@@ -65,7 +70,8 @@ struct PoolCaseFacts: Sendable {
 }
 
 extension MembersService {
-  /// Executes one write on a pool case: ledger, scope, etag, decision, audit entry.
+  /// Executes one write on a pool case: ledger, scope, etag, decision, audit entry. A dry run takes
+  /// the same decision, but keeps only the reply.
   ///
   /// - Throws: ``MembersError/poolCaseNotFound`` if the case does not concern the caller;
   ///   ``CommonFailure/etagMismatch``.
@@ -74,32 +80,39 @@ extension MembersService {
     _ decide: @escaping @Sendable (PoolCaseFacts, inout Commit) throws -> Reply
   ) async throws -> Reply {
     let ledger = keys.ledger
-    let bytes = try await database.write {
-      ledger.once(order.key, payload: order.payload, at: order.now) {
-        .read(
-          StaffScope.query(of: order.caller), PoolCaseStore.byID(order.caseID),
-          MemberStore.ofPoolCase(order.caseID),
-          OrganizationStore.byID(order.receiverID ?? ""),
-          OrganizationStore.receiverOfPoolCase(order.caseID),
-          TransferStore.open(ofPoolCase: order.caseID)
-        ) { scope, placed, known, named, assigned, transfer in
-          guard let placed, let known, placed.isKept(by: scope) || placed.isReceived(by: scope)
-          else { throw MembersError.poolCaseNotFound }
-          try Etag.check(order.etag, placed.poolCase.version)
-          var commit = Commit(at: order.now)
-          let reply = try decide(
-            PoolCaseFacts(
-              scope: scope, placed: placed, member: known.member,
-              receiver: order.receiverID == nil ? assigned : named, transfer: transfer), &commit)
-          commit.record(
-            AuditEntry(
-              actor: order.caller.subject, action: action, target: "poolCases/\(order.caseID)",
-              reason: order.reason))
-          return .commit(commit, try reply.wireBytes())
-        }
-      }
+    let decision = decision(on: order, action: action, decide)
+    let bytes: [UInt8] = try await database.write {
+      if order.isDryRun { return try decision.finish { _, reply in .reply(reply) } }
+      return ledger.once(order.key, payload: order.payload, at: order.now) { decision }
     }
     return try Reply(wireBytes: bytes)
+  }
+
+  private func decision<Reply: Message>(
+    on order: PoolCaseOrder, action: String,
+    _ decide: @escaping @Sendable (PoolCaseFacts, inout Commit) throws -> Reply
+  ) -> Step<[UInt8]> {
+    .read(
+      StaffScope.query(of: order.caller), PoolCaseStore.byID(order.caseID),
+      MemberStore.ofPoolCase(order.caseID),
+      OrganizationStore.byID(order.receiverID ?? ""),
+      OrganizationStore.receiverOfPoolCase(order.caseID),
+      TransferStore.open(ofPoolCase: order.caseID)
+    ) { scope, placed, known, named, assigned, transfer in
+      guard let placed, let known, placed.isKept(by: scope) || placed.isReceived(by: scope)
+      else { throw MembersError.poolCaseNotFound }
+      try Etag.check(order.etag, placed.poolCase.version)
+      var commit = Commit(at: order.now)
+      let reply = try decide(
+        PoolCaseFacts(
+          scope: scope, placed: placed, member: known.member,
+          receiver: order.receiverID == nil ? assigned : named, transfer: transfer), &commit)
+      commit.record(
+        AuditEntry(
+          actor: order.caller.subject, action: action, target: "poolCases/\(order.caseID)",
+          reason: order.reason))
+      return .commit(commit, try reply.wireBytes())
+    }
   }
 }
 

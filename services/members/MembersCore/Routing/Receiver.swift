@@ -152,7 +152,7 @@ struct Routing: Sendable {
   ) -> Receiver {
     Receiver(
       organization: organization, route: route,
-      reason: LocalizedText(zh: "\(why.zh):\(organization.displayName)", en: why.en),
+      reason: LocalizedText(zh: "\(why.zh)：\(organization.displayName)", en: why.en),
       waitsForApproval: false)
   }
 

@@ -13,14 +13,14 @@ struct AbsenceOptions: ParsableArguments {
 
   static let discussion = """
     Reads three lines from standard input: the destination, the phone number while away, and a \
-    note for the family, which may be empty.
+    note on the family, which may be empty.
     """
 
   func details() throws -> AwayDetails {
     var details = AwayDetails()
     details.destination = try SecretInput.readShown("Destination")
     details.contact = try SecretInput.readShown("Phone number while away")
-    details.familyNote = try SecretInput.readShown("Note for the family")
+    details.familyNote = try SecretInput.readShown("Note on the family")
     return details
   }
 }

@@ -192,6 +192,14 @@ struct Members: AsyncParsableCommand {
     @Option(help: "The employer's unified social credit code.") var employerCreditCode: String?
     @Option(help: "The platform for which the member works.") var platform: String?
     @Option(help: "The license plate of the member's vehicle.") var vehiclePlate: String?
+    @Option(help: "The vehicle classes of the member's licence, for example A2.")
+    var drivingLicence: String?
+    @Option(help: "The clarity of the labour relation.", transform: Arguments.contract)
+    var labourRelation: LabourRelation?
+    @Option(help: "Whether the member is a migrant worker: true or false.")
+    var migrantWorker: Bool?
+    @Option(help: "Whether the member works in a new form of employment: true or false.")
+    var newFormWorker: Bool?
     @Option(help: .reason) var reason: String
 
     func run() async throws {
@@ -207,6 +215,12 @@ struct Members: AsyncParsableCommand {
           \.details!.employerCreditCode, "details.employer_credit_code", to: employerCreditCode)
         changes.set(\.details!.platform, "details.platform", to: platform)
         changes.set(\.details!.vehiclePlate, "details.vehicle_plate", to: vehiclePlate)
+        changes.set(\.details!.drivingLicence, "details.driving_licence", to: drivingLicence)
+        changes.set(\.details!.labourRelation, "details.labour_relation", to: labourRelation)
+        changes.set(
+          \.details!.migrantWorker, "details.migrant_worker", to: migrantWorker.map { .some($0) })
+        changes.set(
+          \.details!.newFormWorker, "details.new_form_worker", to: newFormWorker.map { .some($0) })
         var request = UpdateMemberRequest()
         request.requestID = UUID().uuidString
         (request.member, request.updateMask) = (changes.message, changes.mask)

@@ -11,22 +11,30 @@ extension Pool {
         Columns: pool_case (周转编号), as `yijia pool list` shows it, and receiver (接收工会), the \
         external id of the union or its resource name.
         A wrong row is refused and the others go on; the command then ends with status 2. Run \
-        again, the table does nothing twice: a case that is assigned is refused.
-        Example: yijia pool dispatch --refused mend.csv cases.csv
+        again, the table does nothing twice: a case that is assigned is refused. With --dry-run \
+        every row is checked and nothing is stored; a table says how many cases each union would \
+        get.
+        Examples:
+          yijia pool dispatch --dry-run cases.csv
+          yijia pool dispatch --refused mend.csv cases.csv
         """)
 
     @OptionGroup var connection: ConnectionOptions
+    @Flag(help: "Check every row and store nothing.") var dryRun = false
     @OptionGroup var table: TableOptions
 
     func run() async throws {
       try await explained {
         let dispatch = PoolDispatch(
-          try CSVFile(path: table.file, columns: PoolDispatch.columns, ignoring: table.ignore))
+          try CSVFile(path: table.file, columns: PoolDispatch.columns, ignoring: table.ignore),
+          isDryRun: dryRun)
+        for note in dispatch.repetitions { Terminal.note(note) }
         try await connection.with(.staff) { client in
           let result = try await dispatch.run(client)
           Terminal.say(
-            "\(counted(result.assigned, "case")) assigned, "
+            "\(counted(result.assigned, "case")) \(dryRun ? "would be assigned" : "assigned"), "
               + "\(counted(result.refused.count, "row")) refused.")
+          if dryRun, result.assigned > 0 { Terminal.say(result.unionTable.text) }
           try RefusedRows.report(result.refused, of: dispatch.table, to: table.refused)
           if !result.refused.isEmpty { throw ExitCode(RefusedRows.status) }
         }
@@ -38,8 +46,17 @@ extension Pool {
 /// Assigns the rows of a table in one stream and collects the results.
 struct PoolDispatch {
   struct Result {
-    var assigned = 0
+    /// Number of cases by union, as the file calls it.
+    var unions: [String: Int] = [:]
     var refused: [RefusedRow] = []
+
+    var assigned: Int { unions.values.reduce(0, +) }
+
+    var unionTable: Table {
+      var table = Table("Dispatch 分派", [("receiver 接收工会", .left), ("cases 件数", .right)])
+      for (union, cases) in unions.sorted(by: { $0.key < $1.key }) { table.add(union, "\(cases)") }
+      return table
+    }
   }
 
   static let columns = [
@@ -54,8 +71,21 @@ struct PoolDispatch {
   }
 
   let table: CSVFile
+  private let isDryRun: Bool
 
-  init(_ table: CSVFile) { self.table = table }
+  init(_ table: CSVFile, isDryRun: Bool = false) {
+    (self.table, self.isDryRun) = (table, isDryRun)
+  }
+
+  /// Names the rows of a case that an earlier row assigns: a dry run, which stores nothing, refuses
+  /// none of them.
+  var repetitions: [String] {
+    var seen: [String: Int] = [:]
+    return table.rows.compactMap { row in
+      guard let first = seen.updateValue(row.number, forKey: Self.name(of: row)) else { return nil }
+      return "row \(row.number) has the same case as row \(first): it is assigned once"
+    }
+  }
 
   func run(_ client: SuiteClient) async throws -> Result {
     var result = Result()
@@ -67,7 +97,7 @@ struct PoolDispatch {
       if receiver == nil { receiver = try await OrganizationNames.find(text, client) ?? "" }
       unions[text] = receiver
       if let receiver, !receiver.isEmpty {
-        sent.append(Row(source: source, request: Self.request(source, receiver)))
+        sent.append(Row(source: source, request: request(source, receiver)))
       } else {
         result.refused.append(
           RefusedRow(source, columns: table.columns, found: [Self.unknownUnion], error: nil))
@@ -79,23 +109,26 @@ struct PoolDispatch {
         result.refused.append(
           RefusedRow(sent[index].source, columns: table.columns, found: [], error: error))
       } else {
-        result.assigned += 1
+        result.unions[sent[index].source.values["receiver"] ?? "", default: 0] += 1
       }
     }
     result.refused.sort { $0.number < $1.number }
     return result
   }
 
-  private static func request(
-    _ row: CSVFile.Row, _ receiver: String
-  ) -> DispatchPoolCasesRequest {
+  private static func name(of row: CSVFile.Row) -> String {
+    let name = row.values["pool_case"] ?? ""
+    return name.contains("/") ? name : "\(PoolCase.collection)/\(name)"
+  }
+
+  private func request(_ row: CSVFile.Row, _ receiver: String) -> DispatchPoolCasesRequest {
     var request = DispatchPoolCasesRequest()
     // A case may be returned and assigned to the same union again: each run is a new act.
     request.requestID = UUID().uuidString
     request.row = Int64(row.number)
-    let name = row.values["pool_case"] ?? ""
-    request.name = name.contains("/") ? name : "\(PoolCase.collection)/\(name)"
+    request.name = Self.name(of: row)
     request.receiver = receiver
+    request.validateOnly = isDryRun
     return request
   }
 
