@@ -2,7 +2,6 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 import RPC
-import Synchronization
 import Testing
 
 @testable import RPCTransport
@@ -44,29 +43,6 @@ private struct Mirror: ExchangeHandler {
   }
 }
 
-/// Counts the requests that are served before a timer that is due at the first of them runs.
-private final class Turn: ExchangeHandler {
-  private let served = Mutex(0)
-  let servedBeforeTimer = Mutex<Int?>(nil)
-
-  func claims(_ head: RequestHead) -> Bool { true }
-
-  func serve(_ exchange: ServerExchange) async {
-    if served.withLock({ served in
-      served += 1
-      return served == 1
-    }) {
-      await exchange.exchange.onLoop {
-        _ = exchange.exchange.loop.schedule(after: .zero) {
-          self.servedBeforeTimer.withLock { $0 = self.served.withLock { $0 } }
-        }
-      }
-    }
-    await exchange.sendHead([":status": "200", "content-length": "0"])
-    await exchange.finish()
-  }
-}
-
 @Suite("HTTP/1.1 beside HTTP/2", .timeLimit(.minutes(5)))
 struct HTTP1Tests {
   private func with(
@@ -96,19 +72,6 @@ struct HTTP1Tests {
         answer == "HTTP/1.1 200 OK\r\nx-fields: 4\r\n\(chunked)8\r\nGET /a 0\r\n0\r\n\r\n"
           + "HTTP/1.1 200 OK\r\nx-fields: 5\r\n\(chunked)9\r\nPOST /b 3\r\n0\r\n\r\n"
           + "HTTP/1.1 200 OK\r\nx-fields: 4\r\nconnection: close\r\n\(chunked)")
-    }
-  }
-
-  @Test("pipelined requests leave the other sockets and timers of the loop their turn in between")
-  func turns() async throws {
-    let turn = Turn()
-    let dispatcher = Dispatcher(router: try Router(services: []), handlers: [turn])
-    try await withServer(dispatcher, allowsHTTP1: true) { _, address, _ in
-      let request = "GET / HTTP/1.1\r\nhost: a\r\n\r\n"
-      let last = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
-      let answer = try await ask(String(repeating: request, count: 300) + last, address)
-      #expect(answer.ranges(of: "200 OK").count == 301)
-      #expect(try #require(turn.servedBeforeTimer.withLock { $0 }) <= 3)
     }
   }
 
