@@ -86,6 +86,32 @@ struct SocketTests {
     return Bound(descriptor: descriptor)
   }
 
+  // MARK: - Peers that are gone
+
+  @Test("TCP gives a peer that acknowledges nothing the time of the stall limit, on both sides")
+  func userTimeout() async throws {
+    var limits = ConnectionLimits()
+    limits.stallMax = .seconds(7)
+    try await withServer(try echoDispatcher(), limits: limits) { server, address, loops in
+      var configuration = ClientConfiguration(targets: [address])
+      configuration.limits.stallMax = .seconds(9)
+      let client = try ClientChannel(configuration: configuration, loops: loops)
+      #expect(try await client.echo("x") == "x")
+      let own = try await Self.connection(of: client) { $0.takesCalls }
+      let ours = try await own.executor.eventLoop.submit { own.context?.channel }.get()
+      let theirs = await server.ask(Connection.self) { $0.context?.channel }
+      for (channel, timeout) in [(ours, 9_000), (theirs.first ?? nil, 7_000)] {
+        let set = try await #require(channel).getOption(.tcpOption(.userTimeout)).get()
+        #expect(set == timeout)
+      }
+      await client.shutdown()
+    }
+    limits.stallMax = .nanoseconds(1)
+    #expect(limits.userTimeout == 1, "0 would be the system's own")
+    limits.stallMax = .seconds(1 << 40)
+    #expect(limits.userTimeout == Int(Int32.max))
+  }
+
   // MARK: - Keepalive of a client
 
   @Test("a client pings a server that is silent during a call, and drops it")
