@@ -14,7 +14,7 @@ public struct ClientConfiguration: Sendable, Hashable {
   public var balancing = Balancing()
   /// The service that is watched with each backend's `grpc.health.v1.Health/Watch` ("" is the whole
   /// server); backends that do not serve it get no calls. Nil uses the service config's setting,
-  /// else makes no health checks.
+  /// unless the policy is pick_first (gRFC A17), else makes no health checks.
   public var healthService: String?
   /// Whether each event loop has its own connections to a backend, so that a call stays on the loop
   /// that it was made on: for a proxy, which waits for both sides of a call. Ignored with
@@ -64,7 +64,8 @@ public struct ClientConfiguration: Sendable, Hashable {
   /// Whether calls are spread over all backends.
   var usesAll: Bool { if case .pickFirst = policy { false } else { true } }
 
-  var health: String? { healthService ?? serviceConfig?.healthService }
+  /// The service whose health is watched.
+  var health: String? { healthService ?? (usesAll ? serviceConfig?.healthService : nil) }
 }
 
 /// Keepalive pings of a client, which detect dead connections. Source: gRFC A8.

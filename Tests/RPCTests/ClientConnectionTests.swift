@@ -1,4 +1,5 @@
 import HTTP2
+import Logging
 import RPC
 import Synchronization
 import Testing
@@ -211,15 +212,59 @@ struct ClientConnectionTests {
     }
   }
 
-  @Test("a backend without a health service counts as serving")
+  private static func log(_ witness: Witness) -> Logger {
+    Logger(label: "test") { _ in WitnessedLog(witness) }
+  }
+
+  @Test("a backend without a health service counts as serving, and the log says so")
   func noHealthService() async throws {
+    let witness = Witness()
     try await withServer(try echoDispatcher()) { _, address, loops in
       var configuration = ClientConfiguration(targets: [address])
       configuration.healthService = "some.service"
-      let channel = try ClientChannel(configuration: configuration, loops: loops)
+      let channel = try ClientChannel(
+        configuration: configuration, loops: loops, logger: Self.log(witness))
       let answer9 = try await channel.echo("x")
       #expect(answer9 == "x")
       await channel.shutdown()
+    }
+    #expect(
+      witness.events.contains("error: a backend has no health service and counts as serving"))
+  }
+
+  @Test("pick_first ignores the health checks of the service config, not those of the channel")
+  func healthChecks() {
+    var configuration = ClientConfiguration(targets: [HostPort(host: "127.0.0.1", port: 1)])
+    configuration.serviceConfig = ServiceConfig(healthService: "a.B")
+    #expect(configuration.health == "a.B")
+    configuration.balancing.policy = .pickFirst(shuffled: false)
+    #expect(configuration.health == nil)
+    configuration.healthService = "a.C"
+    #expect(configuration.health == "a.C")
+  }
+
+  @Test("after a server's complaint of pings new connections have half as many, and it is logged")
+  func tooManyPings() async throws {
+    let witness = Witness()
+    try await ScriptedServer.with { turn in
+      guard turn.endedRequest != nil else { return }
+      witness.note("request \(turn.request)")
+      if turn.request == 2 { turn.session.terminate(.enhanceYourCalm, "too_many_pings") }
+    } _: { address, loops in
+      var configuration = ClientConfiguration(targets: [address])
+      configuration.keepalive = ClientKeepalive(interval: .seconds(300), timeout: .seconds(300))
+      let channel = try ClientChannel(
+        configuration: configuration, loops: loops, logger: Self.log(witness))
+      let first = Task { await failure { _ = try await channel.echo("x") } }
+      await witness.saw("request 1")
+      await channel.timePasses(.seconds(301))
+      let second = Task { await failure { _ = try await channel.echo("x") } }
+      await witness.saw(
+        "notice: a server complains of too many pings: new connections have half as many")
+      #expect(channel.keepaliveScale == 2)
+      await channel.shutdown()
+      #expect(await first.value?.code == .unavailable)
+      #expect(await second.value?.code == .unavailable)
     }
   }
 
