@@ -24,7 +24,8 @@ public struct ClientConfiguration: Sendable, Hashable {
   public var limits = ConnectionLimits.trusted
   /// The time limit for TCP, TLS and the first SETTINGS, unless the backoff is longer.
   public var connectMax: Duration = .seconds(20)
-  /// The backoff between connection attempts.
+  /// The backoff between connection attempts, and the pause after the loss of a connection without
+  /// calls, unless a call ends that.
   public var backoff = ConnectBackoff()
   /// Keepalive pings, which detect dead connections; nil leaves that to TCP.
   public var keepalive: ClientKeepalive?

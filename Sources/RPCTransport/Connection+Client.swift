@@ -36,6 +36,8 @@ final class ClientSide: @unchecked Sendable {
   var wasToldOfTooManyPings = false
   /// The stream of the health check, which does not count as a call.
   @exclusivity(unchecked) var healthCheck: ClientExchange?
+  /// Whether the connection was closed with calls in flight.
+  fileprivate var wasBusy = false
   fileprivate var lifetime: ClientLifetime?
   fileprivate var timer: (any ScheduledWork)?
   fileprivate var idle: (@Sendable () -> Void)?
@@ -208,7 +210,6 @@ extension Connection {
     guard let client, !isClosed else { return }
     client.timer?.cancel()
     let now = NIODeadline.now().uptimeNanoseconds &+ passed.wholeNanoseconds
-    let isBusy = session.openStreams > (client.healthCheck == nil ? 0 : 1)
     let facts = ClientLifetime.Facts(
       now: now, lastRead: lastRead, isBusy: isBusy, callsBegun: client.callsBegun,
       isDraining: draining != .no)
@@ -244,6 +245,12 @@ extension Connection {
     client?.healthCheck = nil
   }
 
+  /// Whether calls are in flight, besides the health check.
+  private var hasCalls: Bool { session.openStreams > (client?.healthCheck == nil ? 0 : 1) }
+
+  /// The same or, if the connection is closed, whether calls were in flight then.
+  var isBusy: Bool { isClosed ? client?.wasBusy == true : hasCalls }
+
   /// Whether new calls may be sent.
   var takesCalls: Bool { !isClosed && draining == .no }
 
@@ -269,6 +276,7 @@ extension Connection {
 
   /// Releases the client's state of a closed connection.
   func endClient() {
+    client?.wasBusy = hasCalls
     client?.timer?.cancel()
     client?.idle = nil
     client?.healthCheck = nil

@@ -113,6 +113,24 @@ struct ClientConnectionTests {
     }
   }
 
+  @Test("an idle connection that its server ends is made again when a call needs it, not at once")
+  func displaced() async throws {
+    try await withServer(try echoDispatcher()) { server, address, loops in
+      var configuration = ClientConfiguration(targets: [address])
+      configuration.backoff = ConnectBackoff(initial: .seconds(600), max: .seconds(600))
+      let channel = try ClientChannel(configuration: configuration, loops: loops)
+      #expect(try await channel.echo("x") == "x")
+      // As if it had worked for a minute.
+      let subchannel = try #require(channel.state.withLock { $0.subchannels.first })
+      subchannel.state.withLock { $0.readySince = ContinuousClock.now - .seconds(60) }
+      _ = await server.ask(Connection.self) { $0.makeRoom() }
+      #expect(try await channel.connectivity(otherThan: .ready) == .idle)
+      #expect(channel.standings.map(\.state) == [.idle])
+      #expect(try await channel.echo("x") == "x")
+      await channel.shutdown()
+    }
+  }
+
   @Test("after GOAWAY running calls end there; calls above its id and new calls go elsewhere")
   func goAway() async throws {
     let witness = Witness()
