@@ -2,6 +2,7 @@ import HTTP2
 import Logging
 import RPC
 import Synchronization
+import TestWaiting
 import Testing
 
 @testable import RPCTransport
@@ -107,8 +108,8 @@ struct ClientConnectionTests {
         for subchannel in left { subchannel.stop() }
       }
       stop()
-      while !channel.state.withLock({ $0.connections.isEmpty }) { await Task.yield() }
-      while server.connectionCount > 0 { await Task.yield() }
+      try await eventually { channel.state.withLock { $0.connections.isEmpty } }
+      try await eventually { server.connectionCount == 0 }
       await channel.shutdown()
     }
   }

@@ -1,6 +1,7 @@
 import HTTP2
 import RPC
 import Synchronization
+import TestWaiting
 import Testing
 
 @testable import RPCTransport
@@ -250,8 +251,8 @@ extension LifetimeTests {
         connection.session.submitGoAway()
         connection.markDirty()
       }
-      while await server.ask(Connection.self, question: { $0.draining == .final }) != [true] {
-        await Task.yield()
+      try await eventually {
+        await server.ask(Connection.self) { $0.draining == .final } == [true]
       }
       await server.shutdown(grace: .seconds(600))
       let error = await failure { while try await iterator.next() != nil {} }

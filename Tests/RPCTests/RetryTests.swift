@@ -1,5 +1,6 @@
 import RPCInProcess
 import Synchronization
+import TestWaiting
 import Testing
 
 @testable import RPC
@@ -318,7 +319,7 @@ struct RetryTests {
     let stream: ResponseStream<Text> = try await channel.serverStreaming(
       FlakyService.repeat, Text("x"))
     let reader = Task { await failure { for try await _ in stream {} } }
-    while service.previous.isEmpty { await Task.yield() }
+    try await eventually { !service.previous.isEmpty }
     stream.cancel()
     #expect(await reader.value?.code == .cancelled)
   }

@@ -4,6 +4,7 @@ import HTTP2
 import NIOCore
 import RPC
 import Synchronization
+import TestWaiting
 import Testing
 
 @testable import RPCTransport
@@ -159,13 +160,15 @@ struct SocketTests {
   private static func connection(
     of channel: ClientChannel, when isSo: @escaping @Sendable (Connection) -> Bool
   ) async throws -> Connection {
-    while true {
+    var found: Connection?
+    try await eventually {
       for connection in channel.state.withLock({ Array($0.connections.values) })
       where try await connection.executor.eventLoop.submit({ isSo(connection) }).get() {
-        return connection
+        found = connection
       }
-      await Task.yield()
+      return found != nil
     }
+    return try #require(found)
   }
 
   @Test("calls cancelled while they waited are bounded")
