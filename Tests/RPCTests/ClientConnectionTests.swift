@@ -333,6 +333,21 @@ struct ClientConnectionTests {
     }
   }
 
+  @Test("pick_first tries its backends in their order, or in any if it is to shuffle them")
+  func shuffled() async throws {
+    let targets = (1...50).map { HostPort(host: "127.0.0.1", port: $0) }
+    let loops = EventLoops(threads: 1)
+    for isShuffled in [false, true] {
+      var configuration = ClientConfiguration(targets: targets)
+      configuration.balancing.policy = .pickFirst(shuffled: isShuffled)
+      let channel = try ClientChannel(configuration: configuration, loops: loops)
+      let order = channel.state.withLock { $0.subchannels.map(\.target) }
+      #expect((order == targets) == !isShuffled)
+      #expect(Set(order) == Set(targets))
+    }
+    try await loops.shutdown()
+  }
+
   @Test("a name stands for all its addresses, and a name without any fails calls")
   func names() async throws {
     try await withServer(try echoDispatcher()) { _, address, loops in

@@ -137,6 +137,40 @@ struct RetryTests {
     }
   }
 
+  @Test("a handler's pushback reaches the client, once, and takes the form of gRPC")
+  func ownPushback() async throws {
+    struct Pushing: ServerInterceptor {
+      let wait: Duration?
+      let calls = Witness()
+
+      func intercept(_ context: ServerContext, next: () async throws -> Void) async throws {
+        calls.note("call")
+        if calls.events.count == 1 { throw RPCError(.unavailable, "later").pushingBack(wait) }
+        try await next()
+      }
+    }
+    var slow = Self.quick
+    slow.initialBackoff = .seconds(3600)
+    slow.maxBackoff = .seconds(3600)
+    for (wait, count) in [(Duration.zero, 2), (nil, 1)] as [(Duration?, Int)] {
+      let pushing = Pushing(wait: wait)
+      let channel = try InProcessChannel(
+        services: [FlakyService([])], interceptors: [pushing]
+      ).with(
+        ChannelPolicy(
+          serviceConfig: ServiceConfig(methods: [
+            MethodConfig(names: [.init()], execution: .retry(slow))
+          ])))
+      _ = await failure { _ = try await channel.call(FlakyService.unary, "x") }
+      #expect(pushing.calls.events.count == count)
+    }
+    let error = RPCError(.unavailable, "later", metadata: ["a": "1"]).pushingBack(.seconds(1))
+    let twice = error.pushingBack(.milliseconds(1500) + .microseconds(700))
+    #expect(twice.metadata.list == ["a": "1", "grpc-retry-pushback-ms": "1500"])
+    #expect(error.pushingBack(.seconds(1 << 40)).metadata.list.value(at: 1) == "2147483647")
+    #expect(error.pushingBack(nil).metadata.list.value(at: 1) == "-1")
+  }
+
   @Test("a server's pushback is the delay")
   func pushback() async throws {
     let service = FlakyService([.fail(.unavailable, pushback: "0")])

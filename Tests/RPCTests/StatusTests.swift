@@ -108,6 +108,9 @@ struct StatusTests {
       Case(
         name: "compressed without an encoding", body: [1, 0, 0, 0, 1, 0],
         trailers: [("grpc-status", "0")], code: .internalError),
+      Case(
+        name: "compressed with an unknown encoding", head: grpc + [("grpc-encoding", "br")],
+        body: [1, 0, 0, 0, 1, 0], trailers: [("grpc-status", "0")], code: .internalError),
       Case(name: "a message over the limit", body: [0, 0x7f, 0, 0, 0], code: .resourceExhausted),
       Case(
         name: "a status behind a message", body: one,
