@@ -32,7 +32,6 @@ final class ClientSide: @unchecked Sendable {
   @exclusivity(unchecked) var streamsMax = Int.max
   /// The number of calls begun on the connection.
   @exclusivity(unchecked) var callsBegun: UInt64 = 0
-  var hasPinged = false
   var wasToldOfTooManyPings = false
   /// The stream of the health check, which does not count as a call.
   @exclusivity(unchecked) var healthCheck: ClientExchange?
@@ -82,9 +81,9 @@ final class ClientSide: @unchecked Sendable {
     oldest = (oldest + 1) % Self.listsMax
   }
 
-  /// Handles a GOAWAY; if it complains of pings, they become fewer.
-  func heardGoAway(_ code: ErrorCode) {
-    if code == .enhanceYourCalm, hasPinged { wasToldOfTooManyPings = true }
+  /// Handles a GOAWAY; if it complains of pings, they become fewer. Source: gRFC A8.
+  func heardGoAway(_ code: ErrorCode, isAboutPings: Bool) {
+    if code == .enhanceYourCalm, isAboutPings { wasToldOfTooManyPings = true }
   }
 
   /// Updates `isFull` after a stream was opened or closed.
@@ -217,7 +216,6 @@ extension Connection {
     switch action {
     case .none: break
     case .ping:
-      client.hasPinged = true
       session.submitPing(Self.keepalivePing)
       markDirty()
     case .giveUp: return close("the server did not answer a keepalive ping")

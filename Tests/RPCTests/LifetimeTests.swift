@@ -161,7 +161,7 @@ struct LifetimeTests {
     #expect(answer.code == nil)
   }
 
-  @Test("an old connection gets two GOAWAY frames without an error, and ends")
+  @Test("an old connection gets two GOAWAY frames without an error, is told why, and ends")
   func oldConnection() async throws {
     var lifetime = ConnectionLifetime()
     lifetime.ageMax = .seconds(300)
@@ -170,9 +170,10 @@ struct LifetimeTests {
       passing: [.seconds(331), .seconds(332)])
     #expect(answer.kinds.filter { $0 == 7 }.count == 2)
     #expect(answer.code == 0)
+    #expect(answer.reason == "max_age")
   }
 
-  @Test("an idle connection is drained")
+  @Test("an idle connection is drained, and told why")
   func idleConnection() async throws {
     var lifetime = ConnectionLifetime()
     lifetime.idleMax = .seconds(300)
@@ -180,6 +181,7 @@ struct LifetimeTests {
       to: Self.greeting + Self.acknowledgement, lifetime: lifetime,
       passing: [.seconds(301), .seconds(302)])
     #expect(answer.kinds.filter { $0 == 7 }.count == 2)
+    #expect(answer.reason == "max_idle")
   }
 
   @Test("a peer that does not acknowledge the settings gets SETTINGS_TIMEOUT")
