@@ -37,7 +37,7 @@ package enum PercentEncoding {
   /// Returns the longest prefix of a text that fits into `bytesMax` bytes once it is encoded.
   private static func cut(_ text: String, to bytesMax: Int) -> String {
     // A space at an end takes two bytes more than one within.
-    var left = bytesMax - 2 * [text.utf8.first, text.utf8.last].count { $0 == space }
+    var left = bytesMax - (text.utf8.first == space ? 2 : 0) - (text.utf8.last == space ? 2 : 0)
     let kept = text.unicodeScalars.prefix { scalar in
       left -= UTF8.width(scalar) == 1 && isPlain(UInt8(scalar.value)) ? 1 : 3 * UTF8.width(scalar)
       return left >= 0

@@ -100,9 +100,11 @@ struct SocketTests {
       #expect(try await client.echo("x") == "x")
       let own = try await Self.connection(of: client) { $0.takesCalls }
       let ours = try await own.executor.eventLoop.submit { own.context?.channel }.get()
-      let theirs = await server.ask(Connection.self) { $0.context?.channel }
-      for (channel, timeout) in [(ours, 9_000), (theirs.first ?? nil, 7_000)] {
-        let set = try await #require(channel).getOption(.tcpOption(.userTimeout)).get()
+      let accepted = await server.ask(Connection.self) { $0.context?.channel }
+      let theirs = accepted.first ?? nil
+      for (channel, timeout) in [(ours, 9_000), (theirs, 7_000)] {
+        let open = try #require(channel)
+        let set = try await open.getOption(.tcpOption(.userTimeout)).get()
         #expect(set == timeout)
       }
       await client.shutdown()
