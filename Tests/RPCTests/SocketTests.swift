@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import HTTP2
 import NIOCore
+import NIOPosix
 import RPC
 import Synchronization
 import TestWaiting
@@ -113,6 +114,24 @@ struct SocketTests {
     #expect(limits.userTimeout == 1, "0 would be the system's own")
     limits.stallMax = .seconds(1 << 40)
     #expect(limits.userTimeout == Int(Int32.max))
+  }
+
+  @Test("a server that accepts connections and says nothing fails the attempt, in time")
+  func mute() async throws {
+    let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .bind(host: "127.0.0.1", port: 0).get()
+    let port = try #require(listener.localAddress?.port)
+    let loops = EventLoops(threads: 1)
+    var configuration = ClientConfiguration(targets: [HostPort(host: "127.0.0.1", port: port)])
+    configuration.connectMax = .milliseconds(50)
+    configuration.backoff = ConnectBackoff(initial: .milliseconds(1), max: .milliseconds(1))
+    let channel = try ClientChannel(configuration: configuration, loops: loops)
+    let error = await failure { _ = try await channel.echo("x") }
+    #expect(error?.code == .unavailable)
+    #expect(error?.message.contains("no HTTP/2 within") == true)
+    await channel.shutdown()
+    try await loops.shutdown()
+    try await listener.close()
   }
 
   // MARK: - Keepalive of a client
