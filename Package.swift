@@ -66,7 +66,7 @@ func service(_ name: String, core: String, _ needs: [Target.Dependency]) -> [Tar
       path: "services/\(name)/main", swiftSettings: house),
     .testTarget(
       name: "\(core)Tests",
-      dependencies: [.target(name: core), "RPCInProcess", "TestStores"] + library,
+      dependencies: [.target(name: core), "RPCInProcess", "TestStores", "TestWaiting"] + library,
       path: "Tests/\(core)Tests", swiftSettings: house),
   ]
 }
@@ -108,9 +108,10 @@ let services: [Target] =
       name: "GatewayCoreTests",
       dependencies: [
         "GatewayCore", "RPC", "RPCInProcess", "RPCTransport", "ServiceKit", "Storage", "TestStores",
-        "Protobuf", "ProtobufJSON", "YijiaTypeV1", "MembersV1", "StationsV1", "GatewayV1",
-        "GoogleAPI", "GoogleProtobuf", "GoogleRPC", "GoogleType", "GRPCHealthV1", "GRPCTesting",
-        "FuzzCore", "FuzzGateway", nioCore, nioPosix, nioSSL, x509, asn1, crypto, logging,
+        "TestWaiting", "Protobuf", "ProtobufJSON", "YijiaTypeV1", "MembersV1", "StationsV1",
+        "GatewayV1", "GoogleAPI", "GoogleProtobuf", "GoogleRPC", "GoogleType", "GRPCHealthV1",
+        "GRPCTesting", "FuzzCore", "FuzzGateway", nioCore, nioPosix, nioSSL, x509, asn1, crypto,
+        logging,
       ],
       path: "Tests/GatewayCoreTests", swiftSettings: house),
     // The edge's fuzz targets; GatewayCoreTests runs their inputs.
@@ -298,16 +299,20 @@ let package = Package(
     .testTarget(
       name: "RPCTests",
       dependencies: [
-        "RPC", "RPCInProcess", "RPCTransport", "HTTP2", nioCore, nioPosix, nioSSL, x509, asn1,
-        crypto, logging,
+        "RPC", "RPCInProcess", "RPCTransport", "HTTP2", "TestWaiting", nioCore, nioPosix, nioSSL,
+        x509, asn1, crypto, logging,
       ],
       swiftSettings: house),
+    // What tests of several targets share.
+    .target(name: "TestWaiting", path: "Tests/TestWaiting", swiftSettings: house),
     .target(
       name: "TestStores", dependencies: ["Storage", "StorageEngines"], path: "Tests/TestStores",
       swiftSettings: house),
     .testTarget(
       name: "StorageTests",
-      dependencies: ["Storage", "StorageSQLite", "StoragePostgres", "TestStores", grdb],
+      dependencies: [
+        "Storage", "StorageSQLite", "StoragePostgres", "TestStores", "TestWaiting", grdb,
+      ],
       swiftSettings: house),
     .testTarget(
       name: "ServiceKitTests",

@@ -108,12 +108,17 @@ extension Session {
 
   /// Completes the shutdown: sends GOAWAY with the last accepted stream, by default the last one
   /// received. Later streams are ignored.
-  public func submitGoAway(_ code: ErrorCode = .noError, last: Int32? = nil) {
+  /// - Parameter reason: The debug data, in ASCII.
+  public func submitGoAway(
+    _ code: ErrorCode = .noError, last: Int32? = nil, reason: String = ""
+  ) {
     guard unsafe handle != nil else { return }
     let last = unsafe last ?? nghttp2_session_get_last_proc_stream_id(handle)
     lastTaken = min(lastTaken, last)
+    // Copied by the call.
+    let text = Array(reason.utf8)
     unsafe nghttp2_submit_goaway(
-      handle, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, code.rawValue, nil, 0)
+      handle, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, code.rawValue, text, text.count)
   }
 
   /// Sends a PING; its acknowledgment arrives as `pong` with the same number.

@@ -88,6 +88,11 @@ internal import CNghttp2
     unsafe nghttp2_option_set_max_outbound_ack(options, limits.outboundAcknowledgementsMax)
     unsafe nghttp2_option_set_max_continuations(options, limits.continuationsMax)
     unsafe nghttp2_option_set_max_settings(options, limits.settingsMax)
+    // Other servers send a status message as it is, although no field may end with a space. The
+    // status counts for more than that rule.
+    if role == .client {
+      unsafe nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(options, 1)
+    }
     // Counted by `resetsReceived` instead, to end the connection with the right code.
     unsafe nghttp2_option_set_stream_reset_rate_limit(options, 1 << 62, 1 << 32)
     var made: OpaquePointer?

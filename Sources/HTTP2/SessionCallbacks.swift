@@ -133,9 +133,14 @@ enum SessionCallbacks {
         }
       case Int(NGHTTP2_GOAWAY.rawValue):
         let goAway = unsafe frame.pointee.goaway
+        // The library's memory, valid during the callback.
+        let text = unsafe UnsafeRawBufferPointer(
+          start: goAway.opaque_data, count: goAway.opaque_data_len)
+        let isAboutPings = unsafe text.elementsEqual("too_many_pings".utf8)
         session.append(
           unsafe .goAway(
-            lastStreamID: goAway.last_stream_id, ErrorCode(rawValue: goAway.error_code)))
+            lastStreamID: goAway.last_stream_id, ErrorCode(rawValue: goAway.error_code),
+            isAboutPings: isAboutPings))
       default: break
       }
       return 0

@@ -41,8 +41,9 @@ public enum SessionEvent: Sendable, Hashable {
   case unsent(StreamKey)
   /// The outbound queue has fallen below the mark after it was full.
   case writable(StreamKey)
-  /// GOAWAY: the peer accepts no streams above this one.
-  case goAway(lastStreamID: Int32, ErrorCode)
+  /// GOAWAY: the peer accepts no streams above this one. Whether its debug data is `too_many_pings`
+  /// is told too (gRFC A8).
+  case goAway(lastStreamID: Int32, ErrorCode, isAboutPings: Bool)
   /// The peer's settings have arrived.
   case settings
   /// The peer has acknowledged the local settings.

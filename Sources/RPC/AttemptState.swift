@@ -185,7 +185,7 @@ package struct AttemptFailure: Error, Sendable, Hashable {
 extension AttemptFailure.Pushback {
   /// Parses the pushback header. A value that is not a non-negative integer means `stop`.
   init(_ fields: HeaderList) {
-    guard let text = fields["grpc-retry-pushback-ms"] else {
+    guard let text = fields[RPCError.pushbackName] else {
       self = .none
       return
     }

@@ -6,7 +6,7 @@ public struct BackendStanding: Sendable, Hashable {
     case ready
     /// A connection attempt or a health check is in progress.
     case connecting
-    /// Not connected, because no call has required a connection.
+    /// Not connected, because no call needs a connection at the moment.
     case idle
     /// Not reachable; connecting is retried with backoff.
     case failing

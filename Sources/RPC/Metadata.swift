@@ -37,7 +37,8 @@ public struct Metadata: Sendable, Hashable {
   /// The name is lower-cased; it must then match `[0-9a-z_.-]+`, not be reserved, and not end in
   /// `-bin`. Any other name is a programming error and traps: check names from outside with
   /// `isValid(name:)`. Characters of the value other than printable ASCII become `?`, since values
-  /// often come from a peer. Send other text as bytes.
+  /// often come from a peer, and spaces at its ends are left out, as no field may have them. Send
+  /// other text as bytes.
   public mutating func add(_ name: String, _ text: String) {
     let name = Self.lowercased(name)
     precondition(Self.isValid(name: name), "metadata name '\(name)' is not allowed")
@@ -125,16 +126,23 @@ public struct Metadata: Sendable, Hashable {
       }
   }
 
+  private static let space = UInt8(ascii: " ")
+
   private static func printable(_ text: String) -> String {
-    String(
-      decoding: text.unicodeScalars.map { scalar in
-        scalar.value >= 0x20 && scalar.value <= 0x7e ? UInt8(scalar.value) : UInt8(ascii: "?")
-      }, as: UTF8.self)
+    let bytes = text.unicodeScalars.map { scalar in
+      scalar.value >= 0x20 && scalar.value <= 0x7e ? UInt8(scalar.value) : UInt8(ascii: "?")
+    }
+    var kept = bytes[...]
+    while kept.first == space { kept.removeFirst() }
+    while kept.last == space { kept.removeLast() }
+    return String(decoding: kept, as: UTF8.self)
   }
 
-  /// Returns whether a text value can be sent unchanged: whether it is printable ASCII.
+  /// Returns whether a text value can be sent unchanged: whether it is printable ASCII without a
+  /// space at either end. Sources: gRPC's PROTOCOL-HTTP2, ASCII-Value; RFC 9113, section 8.2.1.
   public static func isValid(text: String) -> Bool {
-    text.utf8.allSatisfy { $0 >= 0x20 && $0 <= 0x7e }
+    text.utf8.allSatisfy { $0 >= 0x20 && $0 <= 0x7e } && text.utf8.first != space
+      && text.utf8.last != space
   }
 }
 

@@ -12,7 +12,7 @@ public struct ServiceConfig: Sendable, Hashable {
   /// The load-balancing policy; nil leaves it to the channel.
   public var loadBalancing: LoadBalancing?
   /// The service name for client-side health checks by `grpc.health.v1.Health/Watch`; nil makes
-  /// none.
+  /// none, nor does pick_first. Source: gRFC A17.
   public var healthService: String?
 
   public init(

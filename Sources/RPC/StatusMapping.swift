@@ -41,13 +41,25 @@ package enum StatusMapping {
     case .completed:
       RPCError(.internalError, "the stream was closed before it was complete")
     case .reset(let code):
-      RPCError(Self.code(for: code), "the stream was reset with code \(code.rawValue)")
+      RPCError(Self.code(for: code), text(of: code))
     case .unprocessed:
       RPCError(.unavailable, "the server did not take the call")
     case .unsent:
       RPCError(.unavailable, "the connection ended before the call was sent")
     case .connectionLost(let why):
       RPCError(.unavailable, "the connection is lost: \(why)")
+    }
+  }
+
+  /// Returns the message for a reset stream, with the detail that gRPC asks for where its status
+  /// alone does not say what was refused.
+  private static func text(of reset: ResetCode) -> String {
+    let text = "the stream was reset with code \(reset.rawValue)"
+    return switch reset {
+    case .enhanceYourCalm: "\(text): the peer has no bandwidth for so much (ENHANCE_YOUR_CALM)"
+    case .inadequateSecurity:
+      "\(text): the connection is not secure enough for the call (INADEQUATE_SECURITY)"
+    default: text
     }
   }
 }

@@ -237,10 +237,11 @@ public final class ClientChannel: LoopChannel {
   /// The upper bound on the factor of the keepalive interval.
   private static let keepaliveScaleMax = 1 << 10
 
-  /// Halves the ping rate of new connections, after a server complained of too many pings. Source:
-  /// gRFC A8.
+  /// Halves the ping rate of new connections, after a server complained of too many pings, and logs
+  /// that. Source: gRFC A8.
   func doubleKeepalive() {
     state.withLock { $0.keepaliveScale = min($0.keepaliveScale * 2, Self.keepaliveScaleMax) }
+    logger.notice("a server complains of too many pings: new connections have half as many")
   }
 
   // MARK: - Shutdown

@@ -14,7 +14,7 @@ public struct ClientConfiguration: Sendable, Hashable {
   public var balancing = Balancing()
   /// The service that is watched with each backend's `grpc.health.v1.Health/Watch` ("" is the whole
   /// server); backends that do not serve it get no calls. Nil uses the service config's setting,
-  /// else makes no health checks.
+  /// unless the policy is pick_first (gRFC A17), else makes no health checks.
   public var healthService: String?
   /// Whether each event loop has its own connections to a backend, so that a call stays on the loop
   /// that it was made on: for a proxy, which waits for both sides of a call. Ignored with
@@ -24,7 +24,8 @@ public struct ClientConfiguration: Sendable, Hashable {
   public var limits = ConnectionLimits.trusted
   /// The time limit for TCP, TLS and the first SETTINGS, unless the backoff is longer.
   public var connectMax: Duration = .seconds(20)
-  /// The backoff between connection attempts.
+  /// The backoff between connection attempts, and the pause after the loss of a connection without
+  /// calls, unless a call ends that.
   public var backoff = ConnectBackoff()
   /// Keepalive pings, which detect dead connections; nil leaves that to TCP.
   public var keepalive: ClientKeepalive?
@@ -64,7 +65,8 @@ public struct ClientConfiguration: Sendable, Hashable {
   /// Whether calls are spread over all backends.
   var usesAll: Bool { if case .pickFirst = policy { false } else { true } }
 
-  var health: String? { healthService ?? serviceConfig?.healthService }
+  /// The service whose health is watched.
+  var health: String? { healthService ?? (usesAll ? serviceConfig?.healthService : nil) }
 }
 
 /// Keepalive pings of a client, which detect dead connections. Source: gRFC A8.

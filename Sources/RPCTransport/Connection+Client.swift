@@ -32,10 +32,11 @@ final class ClientSide: @unchecked Sendable {
   @exclusivity(unchecked) var streamsMax = Int.max
   /// The number of calls begun on the connection.
   @exclusivity(unchecked) var callsBegun: UInt64 = 0
-  var hasPinged = false
   var wasToldOfTooManyPings = false
   /// The stream of the health check, which does not count as a call.
   @exclusivity(unchecked) var healthCheck: ClientExchange?
+  /// Whether the connection was closed with calls in flight.
+  fileprivate var wasBusy = false
   fileprivate var lifetime: ClientLifetime?
   fileprivate var timer: (any ScheduledWork)?
   fileprivate var idle: (@Sendable () -> Void)?
@@ -80,9 +81,9 @@ final class ClientSide: @unchecked Sendable {
     oldest = (oldest + 1) % Self.listsMax
   }
 
-  /// Handles a GOAWAY; if it complains of pings, they become fewer.
-  func heardGoAway(_ code: ErrorCode) {
-    if code == .enhanceYourCalm, hasPinged { wasToldOfTooManyPings = true }
+  /// Handles a GOAWAY; if it complains of pings, they become fewer. Source: gRFC A8.
+  func heardGoAway(_ code: ErrorCode, isAboutPings: Bool) {
+    if code == .enhanceYourCalm, isAboutPings { wasToldOfTooManyPings = true }
   }
 
   /// Updates `isFull` after a stream was opened or closed.
@@ -208,7 +209,6 @@ extension Connection {
     guard let client, !isClosed else { return }
     client.timer?.cancel()
     let now = NIODeadline.now().uptimeNanoseconds &+ passed.wholeNanoseconds
-    let isBusy = session.openStreams > (client.healthCheck == nil ? 0 : 1)
     let facts = ClientLifetime.Facts(
       now: now, lastRead: lastRead, isBusy: isBusy, callsBegun: client.callsBegun,
       isDraining: draining != .no)
@@ -216,7 +216,6 @@ extension Connection {
     switch action {
     case .none: break
     case .ping:
-      client.hasPinged = true
       session.submitPing(Self.keepalivePing)
       markDirty()
     case .giveUp: return close("the server did not answer a keepalive ping")
@@ -244,6 +243,12 @@ extension Connection {
     client?.healthCheck = nil
   }
 
+  /// Whether calls are in flight, besides the health check.
+  private var hasCalls: Bool { session.openStreams > (client?.healthCheck == nil ? 0 : 1) }
+
+  /// The same or, if the connection is closed, whether calls were in flight then.
+  var isBusy: Bool { isClosed ? client?.wasBusy == true : hasCalls }
+
   /// Whether new calls may be sent.
   var takesCalls: Bool { !isClosed && draining == .no }
 
@@ -269,6 +274,7 @@ extension Connection {
 
   /// Releases the client's state of a closed connection.
   func endClient() {
+    client?.wasBusy = hasCalls
     client?.timer?.cancel()
     client?.idle = nil
     client?.healthCheck = nil

@@ -44,9 +44,9 @@ extension Connection {
         becameReady()
       case .settingsAcknowledged:
         settingsAcknowledged()
-      case .goAway(_, let code):
+      case .goAway(_, let code, let isAboutPings):
         if draining == .no { draining = .final }
-        client?.heardGoAway(code)
+        client?.heardGoAway(code, isAboutPings: isAboutPings)
         owner?.connectionIsGoingAway(self)
       case .pong(let number):
         if number == Self.drainPing, draining == .announced { finishDraining() }
@@ -188,7 +188,7 @@ extension Connection {
   func finishDraining() {
     guard draining == .announced, !isClosed else { return }
     draining = .final
-    session.submitGoAway()
+    session.submitGoAway(reason: drainReason)
     markDirty()
   }
 }

@@ -34,7 +34,9 @@ extension Connection {
         markDirty()
       case .sweepRequests:
         for exchange in exchanges { exchange?.sweep() }
-      case .drain: drain()
+      case .drain(let reason):
+        drainReason = reason
+        drain()
       case .close(let reason): close(reason)
       }
     }

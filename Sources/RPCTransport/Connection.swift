@@ -102,6 +102,8 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   /// Whether the connection is draining, for other threads.
   let drainFlag = Atomic(false)
   @exclusivity(unchecked) var draining: Draining = .no
+  /// Why, for the debug data of GOAWAY.
+  @exclusivity(unchecked) var drainReason = ""
 
   /// The last request head, and its method if it names one. A class, so that calls share it.
   final class LastRequest {

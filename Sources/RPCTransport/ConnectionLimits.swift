@@ -27,7 +27,7 @@ public struct ConnectionLimits: Sendable, Hashable {
   /// RST_STREAM frames that a client may send per second. A busy trusted link needs more, since
   /// gRPC cancels by RST_STREAM.
   public var resetsPerSecond: UInt64 = 33
-  /// The time that a peer may read nothing while there is data for it.
+  /// The time that a peer may read or acknowledge nothing while there is data for it.
   public var stallMax: Duration = .seconds(60)
   /// The time for TLS, the HTTP/2 preface and the acknowledgment of SETTINGS together.
   public var handshakeMax: Duration = .seconds(10)

@@ -1,3 +1,4 @@
+import Logging
 import RPC
 
 /// Watches a backend's `grpc.health.v1` status over its own connection.
@@ -23,7 +24,9 @@ enum HealthWatch {
             subchannel.healthChanged(connection, isServing ? .serving : .notServing)
           }
         } catch let error as RPCError where error.code == .unimplemented {
-          // A backend without the health service counts as serving.
+          connection.logger.error(
+            "a backend has no health service and counts as serving",
+            metadata: ["backend": "\(subchannel.target)"])
           return subchannel.healthChanged(connection, .serving)
         } catch {}
         guard connection.takesCalls else { return }

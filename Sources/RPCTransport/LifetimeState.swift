@@ -22,6 +22,7 @@ struct LifetimeState {
     case sweep
     /// Fail the requests of which nothing has arrived since the last such sweep.
     case sweepRequests
+    /// Drain the connection, with that debug data. Source: gRFC A9.
     case drain(String)
     case close(String)
   }

@@ -95,6 +95,7 @@ public final class Server: Sendable {
     guard configuration.address.socketPath == nil else { return bootstrap }
     return bootstrap.serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+      .childChannelOption(.tcpOption(.userTimeout), value: configuration.limits.userTimeout)
   }
 
   private func listen(_ bootstrap: ServerBootstrap) async throws -> any NIOCore.Channel {

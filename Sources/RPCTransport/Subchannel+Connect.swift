@@ -58,6 +58,7 @@ extension Subchannel {
       }
     if target.socketPath == nil {
       bootstrap = bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1)
+        .channelOption(.tcpOption(.userTimeout), value: configuration.limits.userTimeout)
     }
     // On the loop, where the connection is; it may have no channel any more, but has not ended.
     bootstrap.connect(to: address).whenFailure { error in

@@ -38,7 +38,7 @@ final class Subchannel: ConnectionOwner {
     var connectivity: Connectivity {
       if usable != nil { return .ready }
       if isPending { return .connecting }
-      return machine.phase == .idle ? .idle : .transientFailure
+      return [.idle, .resting].contains(machine.phase) ? .idle : .transientFailure
     }
   }
 
@@ -114,14 +114,15 @@ final class Subchannel: ConnectionOwner {
     channel?.doubt(target)
   }
 
-  /// Applies an input and returns the action, with the time to wait if it is `wait`: the backoff
-  /// counts from the start of the previous attempt.
+  /// Applies an input and returns the action, with the time to wait if it is `wait` or `rest`. If it
+  /// is `wait`, the backoff counts from the start of the previous attempt.
   private func next(
     _ state: inout State, _ input: SubchannelState.Input
   ) -> (SubchannelState.Action, Duration) {
     let action = state.machine.apply(input)
-    guard action == .wait else { return (action, .zero) }
+    guard action == .wait || action == .rest else { return (action, .zero) }
     let wait = state.backoff.next(random: .random(in: 0..<1))
+    if action == .rest { return (action, wait) }
     return (action, max(.zero, wait - state.attemptedAt.duration(to: .now)))
   }
 
@@ -129,17 +130,21 @@ final class Subchannel: ConnectionOwner {
     switch action {
     case .none: break
     case .connect: connect()
-    case .wait:
-      guard let channel else { return }
-      _ = channel.loops.next().schedule(after: wait) { [weak self] in
-        guard let self else { return }
-        let action = self.state.withLock { $0.machine.apply(.waited) }
-        if action == .connect { self.connect() }
-        // To calls it makes no difference that an attempt follows a failure, so no change is
-        // reported.
-      }
+    case .wait: apply(.waited, after: wait)
+    case .rest: apply(.rested, after: wait)
     }
     channel?.changed()
+  }
+
+  /// Applies an input later, and connects if that is the action.
+  private func apply(_ input: SubchannelState.Input, after wait: Duration) {
+    guard let channel else { return }
+    _ = channel.loops.next().schedule(after: wait) { [weak self] in
+      guard let self else { return }
+      let action = self.state.withLock { $0.machine.apply(input) }
+      if action == .connect { self.connect() }
+      // To calls it makes no difference that an attempt follows, so no change is reported.
+    }
   }
 
   // MARK: - Events of a connection
@@ -219,9 +224,11 @@ final class Subchannel: ConnectionOwner {
     }
   }
 
-  /// Handles a lost connection: reconnects, or waits until calls need it.
+  /// Handles a lost connection: reconnects at once if calls were in flight, after a pause if not,
+  /// or waits until calls need it.
   private func lost(_ connection: Connection, reason: String) {
     let waitsForCalls = isExtra || channel?.configuration.usesAll != true
+    let isBusy = connection.isBusy
     let (action, wait, wasHere) = state.withLock { state in
       guard state.connection === connection else {
         return (SubchannelState.Action.none, Duration.zero, false)
@@ -234,7 +241,8 @@ final class Subchannel: ConnectionOwner {
         _ = state.machine.apply(.released)
         return (.none, .zero, true)
       }
-      let (action, wait) = next(&state, age < Self.shortest ? .lostAtOnce : .lost)
+      let (action, wait) = next(
+        &state, age < Self.shortest ? .lostAtOnce : isBusy ? .lost : .lostIdle)
       return (action, wait, true)
     }
     guard wasHere else { return }

@@ -1,6 +1,11 @@
 /// The connection state of one backend of a client. A pure value: no clock, no socket.
 struct SubchannelState: Sendable, Hashable {
-  enum Phase: Sendable, Hashable, CaseIterable { case idle, connecting, ready, backoff, stopped }
+  enum Phase: Sendable, Hashable, CaseIterable {
+    case idle, connecting, ready, backoff
+    /// Not connected; an attempt follows after a pause, or at once when a call needs it.
+    case resting
+    case stopped
+  }
 
   enum Input: Sendable, Hashable, CaseIterable {
     /// A call needs a connection.
@@ -9,18 +14,29 @@ struct SubchannelState: Sendable, Hashable {
     case connected
     /// An attempt failed.
     case failed
-    /// A connection that had worked for a while was lost, or takes no new calls.
+    /// A connection that had worked for a while was lost with calls in flight, or takes no new
+    /// ones.
     case lost
+    /// The same without calls in flight.
+    case lostIdle
     /// A connection was lost soon after it was made.
     case lostAtOnce
     /// The backoff between attempts has elapsed.
     case waited
+    /// The pause after the loss of an idle connection has elapsed.
+    case rested
     /// The connection is no longer needed.
     case released
     case stop
   }
 
-  enum Action: Sendable, Hashable { case none, connect, wait }
+  enum Action: Sendable, Hashable {
+    case none, connect
+    /// Apply `waited` after the backoff.
+    case wait
+    /// Apply `rested` after the backoff.
+    case rest
+  }
 
   private(set) var phase = Phase.idle
   /// Whether the last attempt failed: then calls that do not wait for readiness fail at once.
@@ -39,7 +55,8 @@ struct SubchannelState: Sendable, Hashable {
       phase = .idle
       hasFailed = false
       return .none
-    case (.idle, .wanted), (.backoff, .waited), (.ready, .lost):
+    case (.idle, .wanted), (.backoff, .waited), (.ready, .lost), (.resting, .wanted),
+      (.resting, .rested):
       phase = .connecting
       return .connect
     case (.connecting, .connected):
@@ -50,6 +67,11 @@ struct SubchannelState: Sendable, Hashable {
       phase = .backoff
       hasFailed = true
       return .wait
+    case (.ready, .lostIdle):
+      // A server at its limit of connections closes idle ones. If their clients came back at once,
+      // they would displace each other as fast as they can.
+      phase = .resting
+      return .rest
     case (.ready, .lostAtOnce):
       // It worked, so calls may wait for the next attempt, which the backoff delays.
       phase = .backoff

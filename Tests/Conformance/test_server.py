@@ -136,7 +136,9 @@ def test_custom_metadata(stub, kind):
     assert dict(call.trailing_metadata())[TRAILING] == b"\xab\xab\xab"
 
 
-@pytest.mark.parametrize("message", ["test status message", MESSAGE], ids=["plain", "special"])
+@pytest.mark.parametrize(
+    "message", ["test status message", MESSAGE, " spaces at both ends "],
+    ids=["plain", "special", "spaces"])
 def test_status_code_and_message(stub, message):
     status = testing.EchoStatus(code=2, message=message)
     for told in (

@@ -2,6 +2,7 @@ import Foundation
 import Logging
 import RPC
 import RPCInProcess
+import TestWaiting
 import Testing
 
 @testable import GatewayCore
@@ -17,7 +18,7 @@ struct AccessLogTests {
     _ = try await edge.outcome("/grpc.testing.TestService/UnaryCall", TestCaller.kiosk.metadata)
     _ = try await edge.outcome(Self.path, TestCaller.nobody.metadata)
     _ = try await edge.outcome("/no.Such/\"\\\u{7}", ["x-api-key": .text(TestGateway.partnerKey)])
-    while gateway.lines.value.count < 3 { await Task.yield() }
+    try await eventually { gateway.lines.value.count >= 3 }
     let lines = gateway.lines.value
     let records = try lines.map { line in
       try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
@@ -51,7 +52,7 @@ struct AccessLogTests {
     let edge = try gateway.edge()
     for _ in 0..<10 { _ = try await edge.outcome(Self.path, TestCaller.partner.metadata) }
     _ = try await edge.outcome(Self.path)
-    while gateway.lines.value.isEmpty { await Task.yield() }
+    try await eventually { !gateway.lines.value.isEmpty }
     #expect(gateway.lines.value.count == 1)
   }
 }

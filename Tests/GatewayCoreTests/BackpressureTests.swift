@@ -1,6 +1,7 @@
 import GRPCTesting
 import RPC
 import RPCInProcess
+import TestWaiting
 import Testing
 
 @testable import GatewayCore
@@ -82,7 +83,7 @@ struct BackpressureTests {
         exchange.exchange.sendEnd(.none)
         return exchange
       }
-      while await edge.runningHandlers > 0 { await Task.yield() }
+      try await eventually { await edge.runningHandlers == 0 }
       #expect(probe.sent.value >= 1)
       await exchange.reset()
       #expect(probe.sent.value <= Self.inFlightMax)

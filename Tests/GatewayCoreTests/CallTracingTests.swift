@@ -2,6 +2,7 @@ import GRPCTesting
 import RPC
 import RPCInProcess
 import ServiceKit
+import TestWaiting
 import Testing
 
 @testable import GatewayCore
@@ -29,7 +30,7 @@ struct CallTracingTests {
     if let flags { metadata.add("traceparent", "00-\(Self.trace)-00f067aa0ba902b7-\(flags)") }
     _ = try await world.edge().outcome(path, metadata)
     // The line is written after the span has ended.
-    while world.lines.value.isEmpty { await Task.yield() }
+    try await eventually { !world.lines.value.isEmpty }
     return spans.all.value
   }
 

@@ -3,6 +3,7 @@ import Logging
 import RPC
 import RPCInProcess
 import ServiceKit
+import TestWaiting
 import Testing
 
 @testable import GatewayCore
@@ -133,7 +134,7 @@ struct JSONBodyTests {
   func budget() async throws {
     let text = "{\"application\":{\"personName\":\"\(Self.letters(40_000))"
     let first = try await begin(Self.enroll, text, as: .partner)
-    while bodies.held < 40_000 { await Task.yield() }
+    try await eventually { bodies.held >= 40_000 }
     let (head, refusal) = try await answer(try await begin(Self.enroll, text, as: .partner))
     #expect(head[":status"] == "503")
     #expect(head["retry-after"] == "1")
@@ -172,7 +173,7 @@ struct JSONBodyTests {
         #expect(head[":status"] == "405")
         #expect(head["allow"]?.contains("POST") == true)
       }
-      while world.lines.value.count == before { await Task.yield() }
+      try await eventually { world.lines.value.count != before }
       let line = try #require(world.lines.value.last)
       #expect(line.contains("\"\(reason)\""), "\(line)")
       #expect(!line.contains("13800138000"))

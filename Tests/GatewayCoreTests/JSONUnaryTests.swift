@@ -1,6 +1,7 @@
 import Logging
 import RPC
 import RPCInProcess
+import TestWaiting
 import Testing
 
 @testable import GatewayCore
@@ -28,10 +29,7 @@ struct JSONUnaryTests {
   }
 
   private static func allEnded(_ channel: InProcessChannel) async throws {
-    while await channel.runningHandlers != 0 {
-      try Task.checkCancellation()
-      await Task.yield()
-    }
+    try await eventually { await channel.runningHandlers == 0 }
   }
 
   @Test("a caller that disconnects cancels its call at the service", arguments: [true, false])

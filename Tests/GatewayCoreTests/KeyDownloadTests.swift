@@ -2,6 +2,7 @@ import Foundation
 import Logging
 import ServiceKit
 import Synchronization
+import TestWaiting
 import Testing
 
 @testable import GatewayCore
@@ -79,10 +80,10 @@ struct KeyDownloadTests {
     try await with { setting, publisher, downloads in
       let keys = try String(contentsOfFile: TestIssuer.jwks, encoding: .utf8)
       publisher.text.withLock { $0 = keys }
-      await withTaskGroup(of: Void.self) { group in
+      try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { await downloads.run { publisher.issuers.withLock { $0 } } }
         publisher.issuers.withLock { $0 = [setting] }
-        while !FileManager.default.fileExists(atPath: setting.keysFile) { await Task.yield() }
+        try await eventually { FileManager.default.fileExists(atPath: setting.keysFile) }
         group.cancelAll()
       }
     }

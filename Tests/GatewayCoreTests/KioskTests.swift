@@ -5,6 +5,7 @@ import RPC
 import RPCInProcess
 import ServiceKit
 import StationsV1
+import TestWaiting
 import Testing
 import YijiaTypeV1
 
@@ -113,13 +114,13 @@ struct KioskTests {
       await stations.streams.reaches(2)
       stations.refuse(true)
       await channel.disconnect()
-      while directory.standing != .stale { await Task.yield() }
+      try await eventually { directory.standing == .stale }
       #expect(try await edge.outcome(Self.path, Self.key) == nil)
       let unknown = try await edge.outcome(Self.path, ["x-api-key": "yk_unknown"])
       #expect(unknown?.gatewayReason == "KIOSKS_UNKNOWN")
       stations.add(TestGateway.change(key: TestGateway.kioskKey, revoked: true), version: 2)
       stations.refuse(false)
-      while try await edge.outcome(Self.path, Self.key) == nil { await Task.yield() }
+      try await eventually { try await edge.outcome(Self.path, Self.key) != nil }
       let cursors = stations.cursors.value
       #expect(cursors.filter { $0.isEmpty }.count == 1, "it goes on where it was")
     }

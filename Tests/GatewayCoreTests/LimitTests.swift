@@ -4,6 +4,7 @@ import Logging
 import RPC
 import RPCInProcess
 import ServiceKit
+import TestWaiting
 import Testing
 import YijiaTypeV1
 
@@ -246,7 +247,7 @@ struct LimitTests {
     await first.reset(.cancel)
     await probe.cancelled.reaches(1)
     // The gateway's side of the first call ends shortly after the service's.
-    while try await edge.outcome(TestGateway.echoPath, partner) != nil { await Task.yield() }
+    try await eventually { try await edge.outcome(TestGateway.echoPath, partner) == nil }
     #expect(probe.calls.value == 2)
   }
 

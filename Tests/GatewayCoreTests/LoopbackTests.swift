@@ -2,6 +2,7 @@ import GRPCHealthV1
 import GRPCTesting
 import RPC
 import ServiceKit
+import TestWaiting
 import Testing
 
 @testable import GatewayCore
@@ -56,11 +57,11 @@ struct LoopbackTests {
           outcomes.update { $0.append(outcome) }
         }
       }
-      while outcomes.value.count < 3 {
+      try await eventually {
         _ = await server.ask(Connection.self) { connection in
           for exchange in connection.exchanges { exchange?.sweep() }
         }
-        await Task.yield()
+        return outcomes.value.count == 3
       }
       try await group.waitForAll()
     }
@@ -150,8 +151,8 @@ struct LoopbackTests {
     #expect(error?.gatewayReason == "BACKEND_UNAVAILABLE")
     #expect(error?.retrySeconds == 1)
     _ = try await net.serve(services: [EchoService()], at: address)
-    while (try? await client.unaryCall(SimpleRequest(), options: Self.options)) == nil {
-      await Task.yield()
+    try await eventually {
+      (try? await client.unaryCall(SimpleRequest(), options: Self.options)) != nil
     }
   }
 

@@ -4,6 +4,7 @@ import GoogleType
 import RPC
 import ServiceKit
 import TestStores
+import TestWaiting
 import Testing
 
 @testable import GatewayCore
@@ -57,12 +58,12 @@ struct PartnerLimitTests {
         #expect(try await world.reason(secret) == nil, "the burst")
         #expect(try await world.reason(secret) == "RATE_EXCEEDED")
         // The other gateway is notified by the feed, and counts separately.
-        while try await elsewhere() == nil { await Task.yield() }
+        try await eventually { try await elsewhere() != nil }
         #expect(try await elsewhere() == "RATE_EXCEEDED")
         let lifted = try await Self.set([], of: partner, in: world)
         #expect(lifted.limits.isEmpty)
         #expect(try await world.reason(secret) == nil)
-        while try await elsewhere() != nil { await Task.yield() }
+        try await eventually { try await elsewhere() == nil }
       }
     }
   }

@@ -1,5 +1,6 @@
 import RPC
 import RPCTransport
+import TestWaiting
 import Testing
 
 @testable import GatewayCore
@@ -21,7 +22,7 @@ struct ReplicaTests {
     change(&configuration.balancing)
     let channel = try ClientChannel(configuration: configuration, loops: loopback.loops)
     channel.connect()
-    while !channel.standings.allSatisfy(\.isReady) { await Task.yield() }
+    try await eventually { channel.standings.allSatisfy(\.isReady) }
     return channel
   }
 
@@ -122,7 +123,7 @@ struct ReplicaTests {
     let error = await #expect(throws: RPCError.self) { _ = try await call(channel) }
     #expect(error?.code == .resourceExhausted)
     await calls[0].reset()
-    while channel.standings[0].calls > 1 { await Task.yield() }
+    try await eventually { channel.standings[0].calls <= 1 }
     calls.append(
       try await channel.openExchange(
         RequestHead(path: "/a.B/C", metadata: [:]), options: ExchangeOptions()
@@ -142,9 +143,11 @@ struct ReplicaTests {
         try await channel.openExchange(
           RequestHead(path: "/a.B/C", metadata: [:]), options: ExchangeOptions()
         ) { $0 })
-      while idle.opened.value + busy.opened.value < held.count { await Task.yield() }
+      try await eventually { idle.opened.value + busy.opened.value >= held.count }
       // An answered call does not count any more.
-      while channel.standings.map(\.calls).reduce(0, +) > busy.opened.value { await Task.yield() }
+      try await eventually {
+        channel.standings.map(\.calls).reduce(0, +) <= busy.opened.value
+      }
     }
     let before = idle.opened.value
     for _ in 0..<10 { #expect(try await call(channel) == nil) }

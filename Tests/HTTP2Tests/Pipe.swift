@@ -99,7 +99,7 @@ final class Pipe {
       case .closed(let stream, let code): seen.append(.closed(stream.id, code))
       case .unsent(let stream): seen.append(.unsent(stream.id))
       case .writable(let stream): seen.append(.writable(stream.id))
-      case .goAway(let last, let code): seen.append(.goAway(last, code))
+      case .goAway(let last, let code, _): seen.append(.goAway(last, code))
       case .pong(let number): seen.append(.pong(number))
       case .settings, .settingsAcknowledged: break
       }

@@ -6,6 +6,7 @@ import Protobuf
 import RPC
 import ServiceKit
 import Storage
+import TestWaiting
 import Testing
 import YijiaTypeV1
 
@@ -32,7 +33,7 @@ struct UnitTests {
       logger.logLevel = .critical
       let quiet = logger
       let folding = Task { await harness.service.foldCounters(logger: quiet) }
-      while try await harness.units().isEmpty { await Task.yield() }
+      try await eventually { try await !harness.units().isEmpty }
       folding.cancel()
       await folding.value
       #expect(try await harness.units().map(\.members) == [5])

@@ -117,6 +117,24 @@ struct CallTests {
     }
   }
 
+  @Test(
+    "spaces at the ends of a message arrive, those of metadata are left out",
+    arguments: Carrier.allCases)
+  func spaces(_ carrier: Carrier) async throws {
+    try await World.with(carrier) { world in
+      let error = await failure {
+        _ = try await world.channel.call(EchoService.fail, " no such person: ")
+      }
+      #expect(error?.code == .failedPrecondition)
+      #expect(error?.message == " no such person: ")
+      var options = CallOptions()
+      options.metadata = ["x-echo": " a b "]
+      let response: ClientResponse<Text> = try await world.channel.unary(
+        EchoService.unary, Text("hello"), options: options)
+      #expect(response.headers[text: "x-echo"] == "a b")
+    }
+  }
+
   @Test("a foreign error is UNKNOWN and its text is not sent", arguments: Carrier.allCases)
   func foreignError(_ carrier: Carrier) async throws {
     try await World.with(carrier) { world in

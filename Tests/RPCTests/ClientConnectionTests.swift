@@ -1,6 +1,8 @@
 import HTTP2
+import Logging
 import RPC
 import Synchronization
+import TestWaiting
 import Testing
 
 @testable import RPCTransport
@@ -106,8 +108,26 @@ struct ClientConnectionTests {
         for subchannel in left { subchannel.stop() }
       }
       stop()
-      while !channel.state.withLock({ $0.connections.isEmpty }) { await Task.yield() }
-      while server.connectionCount > 0 { await Task.yield() }
+      try await eventually { channel.state.withLock { $0.connections.isEmpty } }
+      try await eventually { server.connectionCount == 0 }
+      await channel.shutdown()
+    }
+  }
+
+  @Test("an idle connection that its server ends is made again when a call needs it, not at once")
+  func displaced() async throws {
+    try await withServer(try echoDispatcher()) { server, address, loops in
+      var configuration = ClientConfiguration(targets: [address])
+      configuration.backoff = ConnectBackoff(initial: .seconds(600), max: .seconds(600))
+      let channel = try ClientChannel(configuration: configuration, loops: loops)
+      #expect(try await channel.echo("x") == "x")
+      // As if it had worked for a minute.
+      let subchannel = try #require(channel.state.withLock { $0.subchannels.first })
+      subchannel.state.withLock { $0.readySince = ContinuousClock.now - .seconds(60) }
+      _ = await server.ask(Connection.self) { $0.makeRoom() }
+      #expect(try await channel.connectivity(otherThan: .ready) == .idle)
+      #expect(channel.standings.map(\.state) == [.idle])
+      #expect(try await channel.echo("x") == "x")
       await channel.shutdown()
     }
   }
@@ -211,16 +231,62 @@ struct ClientConnectionTests {
     }
   }
 
-  @Test("a backend without a health service counts as serving")
+  private static func log(_ witness: Witness) -> Logger {
+    Logger(label: "test") { _ in WitnessedLog(witness) }
+  }
+
+  @Test("a backend without a health service counts as serving, and the log says so")
   func noHealthService() async throws {
+    let witness = Witness()
     try await withServer(try echoDispatcher()) { _, address, loops in
       var configuration = ClientConfiguration(targets: [address])
       configuration.healthService = "some.service"
-      let channel = try ClientChannel(configuration: configuration, loops: loops)
+      let channel = try ClientChannel(
+        configuration: configuration, loops: loops, logger: Self.log(witness))
       let answer9 = try await channel.echo("x")
       #expect(answer9 == "x")
       await channel.shutdown()
     }
+    #expect(
+      witness.events.contains("error: a backend has no health service and counts as serving"))
+  }
+
+  @Test("pick_first ignores the health checks of the service config, not those of the channel")
+  func healthChecks() {
+    var configuration = ClientConfiguration(targets: [HostPort(host: "127.0.0.1", port: 1)])
+    configuration.serviceConfig = ServiceConfig(healthService: "a.B")
+    #expect(configuration.health == "a.B")
+    configuration.balancing.policy = .pickFirst(shuffled: false)
+    #expect(configuration.health == nil)
+    configuration.healthService = "a.C"
+    #expect(configuration.health == "a.C")
+  }
+
+  @Test(
+    "after a server's complaint of pings new connections have half as many, and it is logged",
+    arguments: [("too_many_pings", 2), ("too much", 1)] as [(StaticString, Int)])
+  func tooManyPings(_ reason: StaticString, _ scale: Int) async throws {
+    let witness = Witness()
+    try await ScriptedServer.with { turn in
+      guard turn.endedRequest != nil else { return }
+      witness.note("request")
+      turn.session.terminate(.enhanceYourCalm, reason)
+    } _: { address, loops in
+      let channel = try ClientChannel(
+        configuration: ClientConfiguration(targets: [address]), loops: loops,
+        logger: Self.log(witness))
+      let call = Task { await failure { _ = try await channel.echo("x") } }
+      await witness.saw("request")
+      let connection = try #require(channel.state.withLock { $0.connections.values.first })
+      try await eventually {
+        await withTaskExecutorPreference(connection.executor) { connection.draining != .no }
+      }
+      #expect(channel.keepaliveScale == scale)
+      await channel.shutdown()
+      #expect(await call.value?.code == .unavailable)
+    }
+    let line = "notice: a server complains of too many pings: new connections have half as many"
+    #expect(witness.events.contains(line) == (scale == 2))
   }
 
   @Test("connectivity can be read and awaited; connect() starts connecting by itself")
@@ -267,6 +333,21 @@ struct ClientConnectionTests {
         await channel.shutdown()
       }
     }
+  }
+
+  @Test("pick_first tries its backends in their order, or in any if it is to shuffle them")
+  func shuffled() async throws {
+    let targets = (1...50).map { HostPort(host: "127.0.0.1", port: $0) }
+    let loops = EventLoops(threads: 1)
+    for isShuffled in [false, true] {
+      var configuration = ClientConfiguration(targets: targets)
+      configuration.balancing.policy = .pickFirst(shuffled: isShuffled)
+      let channel = try ClientChannel(configuration: configuration, loops: loops)
+      let order = channel.state.withLock { $0.subchannels.map(\.target) }
+      #expect((order == targets) == !isShuffled)
+      #expect(Set(order) == Set(targets))
+    }
+    try await loops.shutdown()
   }
 
   @Test("a name stands for all its addresses, and a name without any fails calls")

@@ -1,6 +1,7 @@
 import RPC
 import RPCTransport
 import Synchronization
+import TestWaiting
 import Testing
 
 @Suite("Clients", .timeLimit(.minutes(1)))
@@ -66,7 +67,7 @@ struct ClientTests {
       try await withServer(Self.named("b")) { _, b, _ in
         let channel = try ClientChannel(
           targets: [a, HostPort(host: "127.0.0.1", port: 1), b], loops: loops)
-        try await Self.until { try await Self.names(channel, 10) == ["a", "b"] }
+        try await eventually { try await Self.names(channel, 10) == ["a", "b"] }
         var counts: [String: Int] = [:]
         for _ in 0..<100 { counts[try await channel.echo(""), default: 0] += 1 }
         #expect(counts == ["a": 50, "b": 50])
@@ -83,11 +84,11 @@ struct ClientTests {
         var configuration = ClientConfiguration(targets: [a, b])
         configuration.healthService = ""
         let channel = try ClientChannel(configuration: configuration, loops: loops)
-        try await Self.until { try await Self.names(channel, 10) == ["a", "b"] }
+        try await eventually { try await Self.names(channel, 10) == ["a", "b"] }
         health.set(serving: false)
-        try await Self.until { try await Self.names(channel, 10) == ["b"] }
+        try await eventually { try await Self.names(channel, 10) == ["b"] }
         health.set(serving: true)
-        try await Self.until { try await Self.names(channel, 10) == ["a", "b"] }
+        try await eventually { try await Self.names(channel, 10) == ["a", "b"] }
         await channel.shutdown()
       }
     }
@@ -97,12 +98,6 @@ struct ClientTests {
     var names: Set<String> = []
     for _ in 0..<count { names.insert(try await channel.echo("")) }
     return names
-  }
-
-  /// Polls until the condition holds; the suite's time limit ends it.
-  private static func until(_ body: () async throws -> Bool) async throws {
-    // The channel has no event for a change of a backend's state.
-    while try await !body() { try await Task.sleep(for: .milliseconds(5)) }
   }
 
   /// Returns a server whose unary echo answers its name.

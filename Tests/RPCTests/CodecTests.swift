@@ -46,10 +46,11 @@ struct CodecTests {
 
   @Test(
     "messages survive percent encoding",
-    arguments: ["", "plain", "a%b", "汉字", "\t\n\u{0}", "😀"])
+    arguments: ["", "plain", "a%b", "汉字", "\t\n\u{0}", "😀", " ", "  ", " a b ", "不: "])
   func percent(_ text: String) {
     let encoded = PercentEncoding.encode(text)
     #expect(encoded.utf8.allSatisfy { $0 >= 0x20 && $0 <= 0x7e })
+    #expect(!encoded.hasPrefix(" ") && !encoded.hasSuffix(" "))
     #expect(PercentEncoding.decode(Array(encoded.utf8)) == text)
   }
 
@@ -154,11 +155,12 @@ struct MetadataTests {
 
   @Test("a text that is too long is truncated at a character boundary")
   func cutMessage() {
-    for text in ["abc", "a%b", "驿家", String(repeating: "é%x", count: 9)] {
+    for text in ["abc", "a%b", "驿家", " a b c ", "   ", String(repeating: "é%x", count: 9)] {
       #expect(PercentEncoding.encode(text, bytesMax: 200) == PercentEncoding.encode(text))
       for most in 0..<40 {
         let encoded = PercentEncoding.encode(text, bytesMax: most)
         #expect(encoded.utf8.count <= most)
+        #expect(!encoded.hasPrefix(" ") && !encoded.hasSuffix(" "))
         #expect(text.hasPrefix(PercentEncoding.decode(Array(encoded.utf8))))
       }
     }
@@ -180,6 +182,10 @@ struct MetadataTests {
   @Test("text that is not printable ASCII is made so, never a trap")
   func unprintable() {
     #expect(Metadata(dictionaryLiteral: ("a", "x\n汉é\u{7f}y"))[text: "a"] == "x????y")
+    for (text, sent) in [(" a b ", "a b"), ("  ", ""), ("a ", "a"), ("\ta", "?a")] {
+      #expect(Metadata(dictionaryLiteral: ("a", .text(text)))[text: "a"] == sent)
+      #expect(!Metadata.isValid(text: text))
+    }
   }
 
   @Test("an entry with an external name is added, or refused without a trap")

@@ -2,6 +2,7 @@ import Dispatch
 import Glibc
 import RPC
 import Synchronization
+import TestWaiting
 import Testing
 
 @testable import RPCTransport
@@ -80,7 +81,7 @@ struct DepartureTests {
       let channel = try ClientChannel(targets: [address], loops: loops)
       #expect(try await channel.echo("still there") == "still there")
       await channel.shutdown()
-      while server.connectionCount > 0 { await Task.yield() }
+      try await eventually { server.connectionCount == 0 }
       #expect(begun.count.load(ordering: .relaxed) < calls / 2)
     }
   }

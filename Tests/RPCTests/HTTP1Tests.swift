@@ -2,6 +2,7 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 import RPC
+import TestWaiting
 import Testing
 
 @testable import RPCTransport
@@ -380,12 +381,11 @@ struct HTTP1Tests {
     }
   }
 
-  /// Polls until the server's only connection is in that waiting state.
-  private func until(_ server: Server, isForClient: Bool, isForRoom: Bool) async {
-    while true {
+  /// Waits until the server's only connection is in that waiting state.
+  private func until(_ server: Server, isForClient: Bool, isForRoom: Bool) async throws {
+    try await eventually {
       let waits = await server.ask(HTTP1Connection.self) { $0.waits }
-      if waits.count == 1, waits[0] == (isForClient, isForRoom) { return }
-      await Task.yield()
+      return waits.count == 1 && waits[0] == (isForClient, isForRoom)
     }
   }
 
@@ -401,17 +401,17 @@ struct HTTP1Tests {
         if isWhole {
           // Both are over except for unread output; then the next request is awaited.
           try await channel.writeAndFlush(ByteBuffer(string: head + "ab"))
-          await until(server, isForClient: false, isForRoom: true)
+          try await until(server, isForClient: false, isForRoom: true)
           try await channel.setOption(.autoRead, value: true).get()
-          await until(server, isForClient: true, isForRoom: false)
+          try await until(server, isForClient: true, isForRoom: false)
         } else {
           try await channel.writeAndFlush(ByteBuffer(string: head + "a"))
-          await until(server, isForClient: true, isForRoom: true)
+          try await until(server, isForClient: true, isForRoom: true)
           try await channel.writeAndFlush(ByteBuffer(string: "b"))
-          await until(server, isForClient: false, isForRoom: true)
+          try await until(server, isForClient: false, isForRoom: true)
         }
         try await channel.close()
-        while server.connectionCount > 0 { await Task.yield() }
+        try await eventually { server.connectionCount == 0 }
       }
     }
   }
@@ -441,14 +441,14 @@ struct HTTP1Tests {
         }
       try await channel.executeThenClose { inbound, outbound in
         try await outbound.write(ByteBuffer(string: ending.rawValue))
-        await until(server, isForClient: ending != .drain, isForRoom: true)
+        try await until(server, isForClient: ending != .drain, isForRoom: true)
         let stop = ending == .drain ? Task { await server.shutdown() } : nil
         switch ending {
         case .request: break
         case .rest: try await outbound.write(ByteBuffer(string: "b"))
         case .drain:
-          while await server.ask(HTTP1Connection.self, question: { $0.isDraining }) == [false] {
-            await Task.yield()
+          try await eventually {
+            await server.ask(HTTP1Connection.self) { $0.isDraining } != [false]
           }
         }
         try await channel.channel.setOption(.autoRead, value: true).get()

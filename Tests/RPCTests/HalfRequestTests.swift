@@ -1,4 +1,5 @@
 import RPC
+import TestWaiting
 import Testing
 
 @testable import RPCTransport
@@ -37,14 +38,13 @@ struct HalfRequestTests {
     [0, 0, 0, length, 0] + [UInt8](repeating: 65, count: bytes)
   }
 
-  /// Polls until the server's only connection gives that answer, or the time limit ends the test.
+  /// Waits until the server's only connection gives that answer.
   private func until<Answer: Equatable & Sendable>(
     _ server: Server, _ expected: Answer,
     _ question: @escaping @Sendable (Connection) -> Answer
-  ) async {
-    while await server.ask(Connection.self, question: question) != [expected] {
-      guard !Task.isCancelled else { return }
-      await Task.yield()
+  ) async throws {
+    try await eventually {
+      await server.ask(Connection.self, question: question) == [expected]
     }
   }
 
@@ -78,7 +78,7 @@ struct HalfRequestTests {
       let found = try await heads.value
       #expect(found.map { $0["grpc-status"] } == ["4", "4", nil])
       #expect(found[2][":status"] == "408")
-      await until(server, 1) { $0.runningHandlers }
+      try await until(server, 1) { $0.runningHandlers }
       try await chat.send("still here")
       var responses = chat.responses.makeAsyncIterator()
       #expect(try await responses.next()?.text == "re: still here")
@@ -104,7 +104,7 @@ struct HalfRequestTests {
       // More than the windows of stream and connection: it is accepted all the same.
       for _ in 0..<4 { try await raw.send([UInt8](repeating: 65, count: 64 << 10)) }
       await raw.finish()
-      await until(server, true) { $0.exchanges.allSatisfy { $0 == nil } }
+      try await until(server, true) { $0.exchanges.allSatisfy { $0 == nil } }
       #expect(await raw.exchange.onLoop { raw.inbox.closeReason } == .completed)
       await client.shutdown()
     }
@@ -134,7 +134,7 @@ struct HalfRequestTests {
       let message: [UInt8] = [0, 0, 0, 0, 2, 65, 66]
       for count in 1..<message.count {
         try await call.send([message[count - 1]])
-        await until(server, count) { $0.heldBytes }
+        try await until(server, count) { $0.heldBytes }
         _ = await server.ask(Connection.self) { connection in
           for exchange in connection.exchanges { exchange?.sweep() }
         }
@@ -143,7 +143,7 @@ struct HalfRequestTests {
       await call.finish()
       #expect(try await call.head()["grpc-status"] == nil)
       #expect(try await call.nextChunk() == message)
-      await until(server, 0) { $0.heldBytes }
+      try await until(server, 0) { $0.heldBytes }
       await client.shutdown()
     }
   }
@@ -158,14 +158,14 @@ struct HalfRequestTests {
       let client = try ClientChannel(targets: [address], loops: loops)
       let first = try await client.openExchange(RequestHead(path: method.path))
       try await first.send(Self.prefix(4, 595))
-      await until(server, 600) { $0.heldBytes }
+      try await until(server, 600) { $0.heldBytes }
       let second = try await client.openExchange(RequestHead(path: method.path))
       try await second.send(Self.prefix(4, 595))
       #expect(try await second.head()["grpc-status"] == "8")
-      await until(server, 600) { $0.heldBytes }
+      try await until(server, 600) { $0.heldBytes }
       // The earlier one continues, and frees its buffer.
       try await first.send([UInt8](repeating: 65, count: 400))
-      await until(server, 1000) { $0.heldBytes }
+      try await until(server, 1000) { $0.heldBytes }
       try await first.send([UInt8](repeating: 65, count: 1024 - 995))
       await first.finish()
       if method == EchoService.collect {
@@ -173,13 +173,13 @@ struct HalfRequestTests {
       } else {
         _ = try await first.head()
       }
-      await until(server, 0) { $0.heldBytes }
+      try await until(server, 0) { $0.heldBytes }
       // So does one that is cancelled.
       let third = try await client.openExchange(RequestHead(path: method.path))
       try await third.send(Self.prefix(4, 300))
-      await until(server, 305) { $0.heldBytes }
+      try await until(server, 305) { $0.heldBytes }
       await third.reset()
-      await until(server, 0) { $0.heldBytes }
+      try await until(server, 0) { $0.heldBytes }
       await client.shutdown()
     }
   }
@@ -192,7 +192,7 @@ struct HalfRequestTests {
       first.balancing.policy = .pickFirst(shuffled: false)
       let client = try ClientChannel(configuration: first, loops: loops)
       let silent = try await client.openExchange(RequestHead(path: EchoService.unary.path))
-      await until(server, 1) { $0.runningHandlers }
+      try await until(server, 1) { $0.runningHandlers }
       var configuration = ClientConfiguration(targets: [address])
       configuration.backoff = ConnectBackoff(initial: .milliseconds(10), max: .milliseconds(50))
       let other = try ClientChannel(configuration: configuration, loops: loops)

@@ -1,6 +1,7 @@
 import HTTP2
 import RPC
 import Synchronization
+import TestWaiting
 import Testing
 
 @testable import RPCTransport
@@ -160,7 +161,7 @@ struct LifetimeTests {
     #expect(answer.code == nil)
   }
 
-  @Test("an old connection gets two GOAWAY frames without an error, and ends")
+  @Test("an old connection gets two GOAWAY frames without an error, is told why, and ends")
   func oldConnection() async throws {
     var lifetime = ConnectionLifetime()
     lifetime.ageMax = .seconds(300)
@@ -169,9 +170,10 @@ struct LifetimeTests {
       passing: [.seconds(331), .seconds(332)])
     #expect(answer.kinds.filter { $0 == 7 }.count == 2)
     #expect(answer.code == 0)
+    #expect(answer.reason == "max_age")
   }
 
-  @Test("an idle connection is drained")
+  @Test("an idle connection is drained, and told why")
   func idleConnection() async throws {
     var lifetime = ConnectionLifetime()
     lifetime.idleMax = .seconds(300)
@@ -179,6 +181,7 @@ struct LifetimeTests {
       to: Self.greeting + Self.acknowledgement, lifetime: lifetime,
       passing: [.seconds(301), .seconds(302)])
     #expect(answer.kinds.filter { $0 == 7 }.count == 2)
+    #expect(answer.reason == "max_idle")
   }
 
   @Test("a peer that does not acknowledge the settings gets SETTINGS_TIMEOUT")
@@ -250,8 +253,8 @@ extension LifetimeTests {
         connection.session.submitGoAway()
         connection.markDirty()
       }
-      while await server.ask(Connection.self, question: { $0.draining == .final }) != [true] {
-        await Task.yield()
+      try await eventually {
+        await server.ask(Connection.self) { $0.draining == .final } == [true]
       }
       await server.shutdown(grace: .seconds(600))
       let error = await failure { while try await iterator.next() != nil {} }

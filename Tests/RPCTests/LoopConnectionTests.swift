@@ -1,4 +1,5 @@
 import RPC
+import TestWaiting
 import Testing
 
 @testable import RPCTransport
@@ -13,10 +14,10 @@ struct LoopConnectionTests {
       configuration.connectsPerLoop = true
       let channel = try ClientChannel(configuration: configuration, loops: loops)
       for loop in loops.all {
-        while try await !hasOwn(channel, loop) { await Task.yield() }
+        try await eventually { try await hasOwn(channel, loop) }
       }
       // The server's side of the last one may still be starting.
-      while server.connectionCount < loops.all.count { await Task.yield() }
+      try await eventually { server.connectionCount >= loops.all.count }
       #expect(server.connectionCount == loops.all.count)
       #expect(channel.standings.count == 1, "it is one backend")
       for loop in loops.all { #expect(try await hasOwn(channel, loop)) }
@@ -54,7 +55,7 @@ struct LoopConnectionTests {
       configuration.connectsPerLoop = true
       let channel = try ClientChannel(configuration: configuration, loops: loops)
       let loop = loops.all[0]
-      while try await !hasOwn(channel, loop) { await Task.yield() }
+      try await eventually { try await hasOwn(channel, loop) }
       try await withTaskExecutorPreference(loop) {
         // Nothing is sent within one turn of the loop: the second call takes the place of the
         // first.
@@ -64,10 +65,7 @@ struct LoopConnectionTests {
           try #require(exchange).exchange.reset(.cancel)
         }
       }
-      while channel.standings.contains(where: { $0.calls > 0 }) {
-        try Task.checkCancellation()
-        await Task.yield()
-      }
+      try await eventually { channel.standings.allSatisfy { $0.calls == 0 } }
       await channel.shutdown()
     }
   }

@@ -1,5 +1,6 @@
 import RPCInProcess
 import Synchronization
+import TestWaiting
 import Testing
 
 @testable import RPC
@@ -134,6 +135,40 @@ struct RetryTests {
       #expect(await failure { _ = try await channel.call(FlakyService.unary, "x") } != nil)
       #expect(service.previous.count == 1)
     }
+  }
+
+  @Test("a handler's pushback reaches the client, once, and takes the form of gRPC")
+  func ownPushback() async throws {
+    struct Pushing: ServerInterceptor {
+      let wait: Duration?
+      let calls = Witness()
+
+      func intercept(_ context: ServerContext, next: () async throws -> Void) async throws {
+        calls.note("call")
+        if calls.events.count == 1 { throw RPCError(.unavailable, "later").pushingBack(wait) }
+        try await next()
+      }
+    }
+    var slow = Self.quick
+    slow.initialBackoff = .seconds(3600)
+    slow.maxBackoff = .seconds(3600)
+    for (wait, count) in [(Duration.zero, 2), (nil, 1)] as [(Duration?, Int)] {
+      let pushing = Pushing(wait: wait)
+      let channel = try InProcessChannel(
+        services: [FlakyService([])], interceptors: [pushing]
+      ).with(
+        ChannelPolicy(
+          serviceConfig: ServiceConfig(methods: [
+            MethodConfig(names: [.init()], execution: .retry(slow))
+          ])))
+      _ = await failure { _ = try await channel.call(FlakyService.unary, "x") }
+      #expect(pushing.calls.events.count == count)
+    }
+    let error = RPCError(.unavailable, "later", metadata: ["a": "1"]).pushingBack(.seconds(1))
+    let twice = error.pushingBack(.milliseconds(1500) + .microseconds(700))
+    #expect(twice.metadata.list == ["a": "1", "grpc-retry-pushback-ms": "1500"])
+    #expect(error.pushingBack(.seconds(1 << 40)).metadata.list.value(at: 1) == "2147483647")
+    #expect(error.pushingBack(nil).metadata.list.value(at: 1) == "-1")
   }
 
   @Test("a server's pushback is the delay")
@@ -318,7 +353,7 @@ struct RetryTests {
     let stream: ResponseStream<Text> = try await channel.serverStreaming(
       FlakyService.repeat, Text("x"))
     let reader = Task { await failure { for try await _ in stream {} } }
-    while service.previous.isEmpty { await Task.yield() }
+    try await eventually { !service.previous.isEmpty }
     stream.cancel()
     #expect(await reader.value?.code == .cancelled)
   }

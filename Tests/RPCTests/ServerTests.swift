@@ -2,6 +2,7 @@ import HTTP2
 import NIOCore
 import NIOPosix
 import RPC
+import TestWaiting
 import Testing
 
 @testable import RPCTransport
@@ -65,7 +66,7 @@ struct ServerTests {
       try await channel.writeAndFlush(bytes)
       await witness.saw("sent 0")
       // Only the server knows that it has closed; the peer does not read.
-      while server.connectionCount > 0 { try await Task.sleep(for: .milliseconds(5)) }
+      try await eventually { server.connectionCount == 0 }
       try? await channel.close()
     }
   }

@@ -2,8 +2,10 @@ import Foundation
 import Glibc
 import HTTP2
 import NIOCore
+import NIOPosix
 import RPC
 import Synchronization
+import TestWaiting
 import Testing
 
 @testable import RPCTransport
@@ -86,6 +88,52 @@ struct SocketTests {
     return Bound(descriptor: descriptor)
   }
 
+  // MARK: - Peers that are gone
+
+  @Test("TCP gives a peer that acknowledges nothing the time of the stall limit, on both sides")
+  func userTimeout() async throws {
+    var limits = ConnectionLimits()
+    limits.stallMax = .seconds(7)
+    try await withServer(try echoDispatcher(), limits: limits) { server, address, loops in
+      var configuration = ClientConfiguration(targets: [address])
+      configuration.limits.stallMax = .seconds(9)
+      let client = try ClientChannel(configuration: configuration, loops: loops)
+      #expect(try await client.echo("x") == "x")
+      let own = try await Self.connection(of: client) { $0.takesCalls }
+      let ours = try await own.executor.eventLoop.submit { own.context?.channel }.get()
+      let accepted = await server.ask(Connection.self) { $0.context?.channel }
+      let theirs = accepted.first ?? nil
+      for (channel, timeout) in [(ours, 9_000), (theirs, 7_000)] {
+        let open = try #require(channel)
+        let set = try await open.getOption(.tcpOption(.userTimeout)).get()
+        #expect(set == timeout)
+      }
+      await client.shutdown()
+    }
+    limits.stallMax = .nanoseconds(1)
+    #expect(limits.userTimeout == 1, "0 would be the system's own")
+    limits.stallMax = .seconds(1 << 40)
+    #expect(limits.userTimeout == Int(Int32.max))
+  }
+
+  @Test("a server that accepts connections and says nothing fails the attempt, in time")
+  func mute() async throws {
+    let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .bind(host: "127.0.0.1", port: 0).get()
+    let port = try #require(listener.localAddress?.port)
+    let loops = EventLoops(threads: 1)
+    var configuration = ClientConfiguration(targets: [HostPort(host: "127.0.0.1", port: port)])
+    configuration.connectMax = .milliseconds(50)
+    configuration.backoff = ConnectBackoff(initial: .milliseconds(1), max: .milliseconds(1))
+    let channel = try ClientChannel(configuration: configuration, loops: loops)
+    let error = await failure { _ = try await channel.echo("x") }
+    #expect(error?.code == .unavailable)
+    #expect(error?.message.contains("no HTTP/2 within") == true)
+    await channel.shutdown()
+    try await loops.shutdown()
+    try await listener.close()
+  }
+
   // MARK: - Keepalive of a client
 
   @Test("a client pings a server that is silent during a call, and drops it")
@@ -133,13 +181,15 @@ struct SocketTests {
   private static func connection(
     of channel: ClientChannel, when isSo: @escaping @Sendable (Connection) -> Bool
   ) async throws -> Connection {
-    while true {
+    var found: Connection?
+    try await eventually {
       for connection in channel.state.withLock({ Array($0.connections.values) })
       where try await connection.executor.eventLoop.submit({ isSo(connection) }).get() {
-        return connection
+        found = connection
       }
-      await Task.yield()
+      return found != nil
     }
+    return try #require(found)
   }
 
   @Test("calls cancelled while they waited are bounded")

@@ -66,14 +66,18 @@ struct StateTests {
       (.connecting, .lostAtOnce, .backoff, .wait),
       (.ready, .lost, .connecting, .connect),
       (.ready, .lostAtOnce, .backoff, .wait),
+      (.ready, .lostIdle, .resting, .rest),
       (.backoff, .waited, .connecting, .connect),
+      (.resting, .wanted, .connecting, .connect),
+      (.resting, .rested, .connecting, .connect),
     ]
 
   @Test("a subchannel connects, waits and stops according to its table")
   func subchannel() {
     let ways: [SubchannelState.Phase: [SubchannelState.Input]] = [
       .idle: [], .connecting: [.wanted], .ready: [.wanted, .connected],
-      .backoff: [.wanted, .failed], .stopped: [.stop],
+      .backoff: [.wanted, .failed], .resting: [.wanted, .connected, .lostIdle],
+      .stopped: [.stop],
     ]
     for phase in SubchannelState.Phase.allCases {
       for input in SubchannelState.Input.allCases {
@@ -116,6 +120,13 @@ struct StateTests {
     _ = state.apply(.waited)
     _ = state.apply(.failed)
     #expect(!state.isPending)
+    // No call waits for a connection that rests: it makes it connect.
+    _ = state.apply(.waited)
+    _ = state.apply(.connected)
+    _ = state.apply(.lostIdle)
+    #expect(!state.isPending)
+    _ = state.apply(.wanted)
+    #expect(state.isPending)
   }
 
   @Test("backoff grows by 1.6 to 120 s, with a fifth of jitter")

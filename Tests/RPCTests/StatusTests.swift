@@ -29,8 +29,12 @@ struct StatusTests {
     Case(name: "HTTP \(status)", head: [(":status", status)], endsStream: true, code: code)
   }
 
-  private static func reset(_ reset: ErrorCode, _ code: RPCError.Code) -> Case {
-    Case(name: "RST_STREAM \(reset.rawValue)", head: [], reset: reset, code: code)
+  private static func reset(
+    _ reset: ErrorCode, _ code: RPCError.Code, _ detail: String = ""
+  ) -> Case {
+    Case(
+      name: "RST_STREAM \(reset.rawValue)", head: [], reset: reset, code: code,
+      message: "the stream was reset with code \(reset.rawValue)\(detail)")
   }
 
   private static func failed(
@@ -51,8 +55,13 @@ struct StatusTests {
       headOnly("200", .unknown),
       reset(.noError, .internalError), reset(.protocolError, .internalError),
       reset(.internalError, .internalError), reset(.cancel, .cancelled),
-      reset(.enhanceYourCalm, .resourceExhausted),
-      reset(.inadequateSecurity, .permissionDenied),
+      reset(
+        .enhanceYourCalm, .resourceExhausted,
+        ": the peer has no bandwidth for so much (ENHANCE_YOUR_CALM)"),
+      reset(
+        .inadequateSecurity, .permissionDenied,
+        ": the connection is not secure enough for the call (INADEQUATE_SECURITY)"),
+      reset(.flowControlError, .internalError), reset(.connectError, .internalError),
       Case(name: "no grpc-status", body: one, trailers: [("x-other", "1")], code: .unknown),
       Case(
         name: "an HTTP error with a grpc-status",
@@ -68,6 +77,9 @@ struct StatusTests {
       failed(
         "a percent-encoded message", [("grpc-status", "2"), ("grpc-message", "%E9%A9%BF%20x")],
         .unknown, "驿 x"),
+      failed(
+        "a message that ends with a space", [("grpc-status", "2"), ("grpc-message", "no: ")],
+        .unknown, "no: "),
       failed(
         "a broken percent encoding", [("grpc-status", "2"), ("grpc-message", "%zz%E")], .unknown,
         "%zz%E"),
@@ -96,6 +108,9 @@ struct StatusTests {
       Case(
         name: "compressed without an encoding", body: [1, 0, 0, 0, 1, 0],
         trailers: [("grpc-status", "0")], code: .internalError),
+      Case(
+        name: "compressed with an unknown encoding", head: grpc + [("grpc-encoding", "br")],
+        body: [1, 0, 0, 0, 1, 0], trailers: [("grpc-status", "0")], code: .internalError),
       Case(name: "a message over the limit", body: [0, 0x7f, 0, 0, 0], code: .resourceExhausted),
       Case(
         name: "a status behind a message", body: one,

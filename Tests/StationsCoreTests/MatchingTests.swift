@@ -5,6 +5,7 @@ import RPCInProcess
 import ServiceKit
 import StationsV1
 import Storage
+import TestWaiting
 import Testing
 
 @testable import StationsCore

@@ -1,6 +1,7 @@
 import RPC
 import ServiceKit
 import StationsV1
+import TestWaiting
 import Testing
 import YijiaTypeV1
 

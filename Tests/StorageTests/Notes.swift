@@ -95,14 +95,6 @@ final class Counter: @unchecked Sendable {
   var value: Int { lock.withLock { count } }
 }
 
-/// Polls until the condition holds; a test's time limit ends an endless wait.
-func eventually(_ condition: () async throws -> Bool) async throws {
-  while !(try await condition()) {
-    try Task.checkCancellation()
-    await Task.yield()
-  }
-}
-
 /// Repeats the call while the server is unreachable.
 func insist(_ call: () async throws -> Void) async throws {
   while true {

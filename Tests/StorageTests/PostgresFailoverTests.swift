@@ -2,6 +2,7 @@ import Foundation
 import Storage
 import Synchronization
 import TestStores
+import TestWaiting
 import Testing
 
 @testable import StoragePostgres

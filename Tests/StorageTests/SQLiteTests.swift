@@ -2,6 +2,7 @@ import Foundation
 import GRDB
 import Storage
 import TestStores
+import TestWaiting
 import Testing
 
 @testable import StorageSQLite

@@ -40,9 +40,20 @@ enum BannedCalls {
           + " why")
     }
 
+  /// The status codes that are left to applications. Source: gRPC's statuscodes.md, the codes that
+  /// no library generates.
+  static let codes: [BannedCall] = [
+    ".invalidArgument,", ".notFound,", ".alreadyExists,", ".failedPrecondition,", ".aborted,",
+    ".outOfRange,", ".dataLoss,",
+  ].map {
+    BannedCall(
+      token: $0, scope: isRuntime,
+      remedy: "this code is the application's; gRPC's statuscodes.md has those of a library")
+  }
+
   static func violations(_ repository: Repository) -> [Violation] {
     repository.swift.flatMap { file in
-      table.filter { $0.scope(file.path) }.flatMap { violations(of: $0, in: file) }
+      (table + codes).filter { $0.scope(file.path) }.flatMap { violations(of: $0, in: file) }
         + unwritten(file)
     }
   }
@@ -74,6 +85,11 @@ enum BannedCalls {
         path: file.path, line: $0, finding: "a branch that nobody wrote",
         remedy: "write it, or make the case impossible in the types")
     }
+  }
+
+  /// Whether a file belongs to the runtime, which fails calls by itself.
+  @Sendable static func isRuntime(_ path: String) -> Bool {
+    ["RPC", "RPCInProcess", "RPCTransport"].contains { path.hasPrefix("Sources/\($0)/") }
   }
 
   /// Whether a file belongs to a library: Sources without a main, and the services' cores.

@@ -101,6 +101,13 @@ struct SourceDetectorTests {
     #expect(BannedCalls.violations(repository(domain, call)).isEmpty)
   }
 
+  @Test("the runtime fails no call with a code of applications")
+  func codes() {
+    let call = "throw RPCError(.notFound, \"no\")"
+    #expect(lines(BannedCalls.violations(repository(library, call))) == [1])
+    #expect(BannedCalls.violations(repository(domain, call)).isEmpty)
+  }
+
   @Test("a main may print, and time may be read outside of the domain")
   func scopes() {
     for path in ["services/yijia/main/Show.swift", "Sources/protoc-gen-yijia/main.swift"] {

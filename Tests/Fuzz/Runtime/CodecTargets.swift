@@ -30,6 +30,7 @@ extension FuzzTarget {
     let text = PercentEncoding.decode(bytes)
     let encoded = PercentEncoding.encode(text)
     try require(encoded.utf8.allSatisfy { (0x20...0x7e).contains($0) }, "it is printable ASCII")
+    try require(!encoded.hasPrefix(" ") && !encoded.hasSuffix(" "), "no space is at an end")
     try require(PercentEncoding.decode(Array(encoded.utf8)) == text, "it comes through")
   }
 

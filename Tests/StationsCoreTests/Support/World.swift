@@ -178,17 +178,3 @@ extension World {
 extension Data {
   func range(of bytes: [UInt8]) -> Range<Int>? { range(of: Data(bytes)) }
 }
-
-/// Polls for a result of another task that has no event; gives up after 20 seconds.
-func eventually(
-  sourceLocation: SourceLocation = #_sourceLocation, _ condition: () async throws -> Bool
-) async throws {
-  let deadline = ContinuousClock.now + .seconds(20)
-  while try await !condition() {
-    guard ContinuousClock.now < deadline else {
-      Issue.record("never came true", sourceLocation: sourceLocation)
-      return
-    }
-    await Task.yield()
-  }
-}
