@@ -1,6 +1,7 @@
 import Foundation
 import Storage
 import TestStores
+import TestWaiting
 import Testing
 
 @testable import StoragePostgres
