@@ -90,7 +90,7 @@ struct AccountRefusalTests {
       let digits = String(repeating: "0", count: 64)
       for text in [
         "yjp_", "yjp_\(digits)", "yjp_\(digits)0", "yjp_" + String(repeating: "é", count: 32),
-        "yjp_" + String(repeating: "'", count: 64), secret + " ", String(secret.dropLast()),
+        "yjp_" + String(repeating: "'", count: 64), secret + " x", String(secret.dropLast()),
         secret.uppercased(), "yjp_" + secret, String(repeating: "yjp_", count: 60),
       ] {
         #expect(try await world.reason(text) == "CALLER_UNPROVEN", "\(text)")
