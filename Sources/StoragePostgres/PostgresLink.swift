@@ -15,8 +15,11 @@ final class PostgresLink: @unchecked Sendable {
   ///
   /// - Parameter place: The only host and port to try; `nil` for those of the URL, in order, until
   ///   one accepts writes.
-  /// - Throws: `StorageError.unreachable`, `.address`.
+  /// - Throws: `StorageError.unreachable`, also where there is no libpq; `.address`.
   init(url: String, options: PostgresOptions, at place: Place? = nil) throws(StorageError) {
+    if let problem = yijia_load_libpq() {
+      throw .unreachable(.init("PostgreSQL needs libpq (Debian: libpq5): \(String(cString: problem))"))
+    }
     // The last of repeated keywords wins: entries before the URL are defaults.
     var settings: [(String, String)] = [
       ("connect_timeout", "2"), ("tcp_user_timeout", "3000"), ("keepalives_idle", "5"),
@@ -83,7 +86,7 @@ final class PostgresLink: @unchecked Sendable {
 
   /// Closes the connection. Idempotent.
   func close() {
-    PQfinish(handle)
+    if let handle { PQfinish(handle) }
     handle = nil
   }
 
