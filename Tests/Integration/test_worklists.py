@@ -207,6 +207,7 @@ def test_a_membership_is_looked_up_changed_and_erased(work, enroll, tmp_path):
     assert f"{person.name}  {person.resident_id}" in work(
         "members", "reveal", number, "--reason", "电话核对")
     assert "member_number" in work("members", "show", "1", status=1)
+    assert "the resident ID is empty" in work("members", "find", text="\n", status=1)
     assert "a member's number is empty" in work(
         "members", "leave", "", "--reason", "没有写编号", status=1)
     updated = work(
