@@ -269,6 +269,10 @@ def test_an_organization_is_changed_covered_and_its_codes_are_revoked(work):
     assert "CODE_REVOKED" in work("organizations", "resolve", text, status=1)
 
 
+def test_the_help_says_from_when_figures_count(work):
+    assert "from the beginning" in work("statistics", "enrollments", "--help")
+
+
 def test_bases_and_targets_are_set_and_shown(work):
     assert work(
         "statistics", "set-base", "q-130302", "--group", "COURIER", "--people", "400",
