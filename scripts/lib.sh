@@ -22,7 +22,7 @@ build_release() { # PRODUCT…
   printf '2.36\n%s\n' "$(getconf GNU_LIBC_VERSION | cut -d' ' -f2)" | sort -VC &&
     flags+=(-Xlinker -z -Xlinker pack-relative-relocs)
   for product; do
-    polite swift build -c release "${flags[@]}" --product "$product" >&2
+    polite swift build -c release "${flags[@]}" --product "$product" >&2 || return
   done
 }
 

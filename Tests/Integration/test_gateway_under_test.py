@@ -1,6 +1,7 @@
 """bench/gateway-under-test: what is measured does what it says."""
 
 import os
+import signal
 import sqlite3
 import urllib.request
 
@@ -34,6 +35,20 @@ def gateway(request, folder, binaries, tmp_path):
         child.stop(20)
         wait_until(lambda: not list(tmp_path.iterdir()), what="the removal of its files")
         backend.close()
+
+
+def test_its_files_go_with_its_whole_group(folder, binaries, tmp_path):
+    child = Child(
+        [ROOT / "bench" / "gateway-under-test"], folder / "logs" / "under-test-group.log",
+        environment={**os.environ, "LISTEN": str(free_port_block([0, 1_000])), "BACKEND": "1",
+                     "RELEASE": str(binaries), "TMPDIR": str(tmp_path)}, own_group=True)
+    try:
+        wait_until(lambda: list(tmp_path.glob("*/page-tokens")), what="its files")
+        os.killpg(child.pid, signal.SIGTERM)
+        child.wait(20)
+        wait_until(lambda: not list(tmp_path.iterdir()), what="the removal of its files")
+    finally:
+        child.kill()
 
 
 def test_calls_pass_with_the_key_and_without_duties_from_anyone(gateway):

@@ -207,6 +207,9 @@ def test_a_membership_is_looked_up_changed_and_erased(work, enroll, tmp_path):
     assert f"{person.name}  {person.resident_id}" in work(
         "members", "reveal", number, "--reason", "电话核对")
     assert "member_number" in work("members", "show", "1", status=1)
+    assert "the resident ID is empty" in work("members", "find", text="\n", status=1)
+    assert "a member's number is empty" in work(
+        "members", "leave", "", "--reason", "没有写编号", status=1)
     updated = work(
         "members", "update", number, "--group", "TRUCK_DRIVER", "--vehicle-plate", "冀C12345",
         "--driving-licence", "b2", "--labour-relation", "CLEAR", "--new-form-worker", "true",
@@ -264,6 +267,10 @@ def test_an_organization_is_changed_covered_and_its_codes_are_revoked(work):
     assert work("organizations", "codes", "q-couriers") == ""
     assert code[0] in work("organizations", "codes", "q-couriers", "--ended")
     assert "CODE_REVOKED" in work("organizations", "resolve", text, status=1)
+
+
+def test_the_help_says_from_when_figures_count(work):
+    assert "from the beginning" in work("statistics", "enrollments", "--help")
 
 
 def test_bases_and_targets_are_set_and_shown(work):

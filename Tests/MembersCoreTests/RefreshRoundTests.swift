@@ -67,6 +67,31 @@ struct RefreshRoundTests {
     }
   }
 
+  @Test("a record is not marked in a round that is closed meanwhile")
+  func closingBeside() async throws {
+    try await Harness.run { harness in
+      let names = try await harness.plantTree()
+      _ = try await harness.submit(Applicant.application(1), as: .administrator)
+      let clerk = Caller.staff(names["quegou"] ?? "", role: .clerk)
+      var open = OpenRefreshRoundRequest()
+      (open.requestID, open.dueDate, open.allRecords) = (UUID().uuidString, .day(20_800), true)
+      let opened = try await harness.client(clerk).openRefreshRound(open)
+      let round = try #require(opened.round).name
+      // The closing comes between the decision and its commit.
+      let racing = harness.replica(
+        RacingDatabase(harness.database) {
+          _ = try await harness.client(clerk).closeRefreshRound(
+            .with { ($0.requestID, $0.name) = (UUID().uuidString, round) })
+        })
+      var mark = MarkUnreachableRequest()
+      (mark.requestID, mark.round) = (UUID().uuidString, round)
+      mark.member = try await harness.members()[0].name
+      #expect(
+        try await refusal { try await racing.client(clerk).markUnreachable(mark) }
+          == "REFRESH_STATE")
+    }
+  }
+
   @Test("a member reads their own honors, in a list and with their membership")
   func honors() async throws {
     try await Harness.run { harness in

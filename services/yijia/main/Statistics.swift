@@ -28,7 +28,7 @@ struct StatisticsCommand: AsyncParsableCommand {
     @Option(help: "The organization whose subtree is counted. [default: your own]")
     var organization = ""
     @Option(
-      help: "The first day, as 2026-01-01. [default: 30 days to the last one]",
+      help: "The first day, as 2026-01-01. [default: from the beginning]",
       transform: Arguments.day)
     var from: GoogleType.Date?
     @Option(help: "The last day, as 2026-01-31. [default: today]", transform: Arguments.day)

@@ -37,6 +37,7 @@ extension MembersService {
         try progress.apply(.notReached)
         (changed.state, changed.day) = (progress.state, day)
         var commit = Commit(at: now)
+        commit.run(RefreshStore.isStillOpen(placed.round))
         commit.run(RefreshStore.set(changed, of: id, before: record.state))
         commit.record(
           AuditEntry(

@@ -246,6 +246,13 @@ enum RefreshStore {
       expects: .exactly(1))
   }
 
+  /// A guard that detects that a round was closed concurrently.
+  static func isStillOpen(_ round: StoredRound) -> Statement {
+    Statement(
+      "UPDATE refresh_rounds SET version = version WHERE id = ?1 AND closed = 0", [round.id],
+      expects: .exactly(1))
+  }
+
   static func close(_ round: StoredRound) -> Statement {
     Statement(
       "UPDATE refresh_rounds SET closed = 1, version = ?2 WHERE id = ?1 AND version = ?2 - 1",

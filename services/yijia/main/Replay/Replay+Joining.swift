@@ -73,7 +73,7 @@ extension Replay {
           what: LocalizedText(
             zh: "\(planned.name):"
               + (isFormed
-                ? "建会后一次转入" : hasEnough ? "达到 25 人,提醒街道 \(unit.crossings) 次" : "未达 25 人,不提醒"),
+                ? "建会后一次转入" : hasEnough ? "达到 25 人，提醒街道 \(unit.crossings) 次" : "未达 25 人，不提醒"),
             en: "\(planned.name): "
               + (isFormed
                 ? "its union is formed, its people moved at once"
@@ -159,7 +159,7 @@ extension Replay {
       ReplayRow(
         place: place,
         what: LocalizedText(
-          zh: "会籍转移完成,转出工会不审批", en: "transfers completed; who is left is not asked"),
+          zh: "会籍转移完成，转出工会不审批", en: "transfers completed; who is left is not asked"),
         expected: "\(chapter.atOnce + chapter.accepted)",
         found: "\(try await transfers(.completed))"),
       ReplayRow(

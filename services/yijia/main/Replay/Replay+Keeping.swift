@@ -29,11 +29,11 @@ extension Replay {
     let place = LocalizedText(zh: "白银", en: "Baiyin")
     let rows = [
       ReplayRow(
-        place: place, what: LocalizedText(zh: "货车司机入会(农村、社区兜底)", en: "truck drivers enrolled"),
+        place: place, what: LocalizedText(zh: "货车司机入会（农村、社区兜底）", en: "truck drivers enrolled"),
         expected: "\(people)", found: "\(coverage.members)"),
       ReplayRow(
         place: place,
-        what: LocalizedText(zh: "确认货车司机基数(2022-04-26)", en: "truck drivers there are (2022-04-26)"),
+        what: LocalizedText(zh: "确认货车司机基数（2022-04-26）", en: "truck drivers there are (2022-04-26)"),
         expected: "\(chapter.base)", found: "\(coverage.base?.people ?? 0)"),
       ReplayRow(
         place: place, what: LocalizedText(zh: "入会率", en: "coverage"),
@@ -118,7 +118,7 @@ extension Replay {
     return [
       ReplayRow(
         place: place,
-        what: LocalizedText(zh: "外出半年以上司机:备案", en: "drivers away for half a year: on file"),
+        what: LocalizedText(zh: "外出半年以上司机：备案", en: "drivers away for half a year: on file"),
         expected: "\(chapter.reported)", found: "\(reports.filter { $0.state == .filed }.count)"),
       ReplayRow(
         place: place,
@@ -223,7 +223,7 @@ extension Replay {
     let left = Int64(chapter.people) - chapter.confirmed - chapter.unreachable
     return [
       ReplayRow(
-        place: place, what: LocalizedText(zh: "季度数据更新:已核实", en: "quarterly refresh: confirmed"),
+        place: place, what: LocalizedText(zh: "季度数据更新：已核实", en: "quarterly refresh: confirmed"),
         expected: "\(chapter.confirmed)", found: "\(state?.confirmedRecords ?? 0)"),
       ReplayRow(
         place: place, what: LocalizedText(zh: "联系不上", en: "not reached"),

@@ -28,7 +28,7 @@ extension Replay {
     return [
       ReplayRow(
         place: place,
-        what: LocalizedText(zh: "先入会再分流:进入周转池", en: "members at once, in the holding pool"),
+        what: LocalizedText(zh: "先入会再分流：进入周转池", en: "members at once, in the holding pool"),
         expected: "\(chapter.people)", found: "\(all.count)"),
       ReplayRow(
         place: place,
@@ -39,7 +39,7 @@ extension Replay {
         place: place, what: LocalizedText(zh: "分流确认落会", en: "placed: the federation confirmed"),
         expected: "\(chapter.people - chapter.returned)", found: "\(confirmed.count)"),
       ReplayRow(
-        place: place, what: LocalizedText(zh: "退回,等待再分流", en: "given back, waiting again"),
+        place: place, what: LocalizedText(zh: "退回，等待再分流", en: "given back, waiting again"),
         expected: "\(chapter.returned)",
         found: "\(all.filter { $0.state == .waiting && $0.returns > 0 }.count)"),
     ]
@@ -115,7 +115,7 @@ extension Replay {
     }
     return [
       try await row(
-        LocalizedText(zh: "审批通过,进入周转池", en: "approved, in the holding pool"), chapter.approved,
+        LocalizedText(zh: "审批通过，进入周转池", en: "approved, in the holding pool"), chapter.approved,
         .admitted),
       try await row(LocalizedText(zh: "审批退回", en: "refused"), chapter.refused, .refused),
       try await row(

@@ -60,7 +60,11 @@ struct ActionCommand<Kind: Action>: AsyncParsableCommand {
   static var configuration: CommandConfiguration { Kind.commandConfiguration }
 
   @OptionGroup var connection: ConnectionOptions
-  @Argument(help: "What it is about, as `list` shows it: one or more, each treated by itself.")
+  @Argument(
+    help: """
+      What it is about, as `list` shows it: one or more, each a change of its own; the first that \
+      is refused ends the command.
+      """)
   var names: [String]
   @OptionGroup var action: Kind
 

@@ -68,7 +68,8 @@ struct SubtreeOption: ParsableArguments {
 
 struct StateOption<Request: StateRequest>: ParsableArguments {
   @Option(
-    help: "A state to list; may be repeated. [default: what waits]", transform: Arguments.contract)
+    help: "A state to list; may be repeated. [default: as said above]",
+    transform: Arguments.contract)
   var state: [Request.State] = []
 
   func narrow(_ request: inout Request) { request.states = state }

@@ -25,6 +25,8 @@ extension Member: Shown, Addressed {
   /// Takes a member's number, too, as it is read out.
   static func resourceName(of text: String, _ client: SuiteClient) async throws -> String {
     if text.contains("/") { return text }
+    // Without one the list would be of all members, and the first of them taken.
+    guard !text.isEmpty else { throw ConfigurationError("a member's number is empty") }
     if text.count == 32, text.allSatisfy(\.isHexDigit) { return "\(collection)/\(text)" }
     var request = ListMembersRequest()
     request.memberNumber = text

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import MembersV1
+import ServiceKit
 
 extension ListMembersRequest: SubtreeRequest, StateRequest {}
 extension ListMembershipLogRequest: PageRequest {}
@@ -99,6 +100,10 @@ struct Members: AsyncParsableCommand {
       try await connection.with(.staff) { client in
         var request = ListMembersRequest()
         request.residentID = try SecretInput.readShown("Resident ID")
+        // Without one the list would be of all members.
+        guard !request.residentID.isEmpty else {
+          throw ConfigurationError("the resident ID is empty")
+        }
         request.states = MembershipState.allCases.filter { $0.rawValue > 0 }
         let found = try await client.members.listMembers(request, options: client.options).members
         for member in found { Terminal.say(member.line) }
