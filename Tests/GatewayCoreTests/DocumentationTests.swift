@@ -109,6 +109,7 @@ struct DocumentationTests {
     for path in ["/docs", "/docs/policy", "/openapi.json"] {
       let (head, text) = try await Self.get(path)
       #expect(head[":status"] == "200")
+      #expect(head.only("date") != nil)
       #expect(head["content-length"] == String(text.utf8.count))
       #expect(head["content-security-policy"]?.hasPrefix("default-src 'none'") == true)
       for place in ["src=", "@import", ":url(", " url(", "<link"] {
@@ -118,6 +119,7 @@ struct DocumentationTests {
       for known in [etag, "W/\(etag)", "\"other\", W/\(etag)", "*"] {
         let again = try await Self.get(path, ["if-none-match": known])
         #expect(again.head[":status"] == "304", "\(known)")
+        #expect(again.head.only("date") != nil)
         // HTTP/2 refuses a head whose status is not in front.
         #expect(again.head.name(at: 0) == ":status")
         #expect(again.head["etag"] == etag)
@@ -143,6 +145,7 @@ struct DocumentationTests {
       let answer = try await Self.get(path)
       #expect(answer.head[":status"] == "302")
       #expect(answer.head["location"] == place)
+      #expect(answer.head.only("date") != nil)
     }
   }
 
@@ -153,6 +156,7 @@ struct DocumentationTests {
         let answer = try await Self.get(path, verb)
         #expect(answer.head[":status"] == status, "\(verb) \(path)")
         #expect(answer.head["allow"] == "GET, HEAD, OPTIONS")
+        #expect(answer.head.only("date") != nil)
         #expect(answer.text.isEmpty)
       }
     }
