@@ -71,26 +71,46 @@ struct EarlyStatusTests {
       Dispatcher(router: try Router(services: []), handlers: [HastyBackend(answers: answers)]))
   }
 
-  @Test("reaches a JSON caller whose lines go on", arguments: [false, true])
-  func json(answers: Bool) async throws {
-    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-    let face = try JSONFace(
-      of: TestGateway(Self.backend(answers: answers)).gateway, contracts: JSONContracts(),
-      origins: BrowserOrigins(), messageBytesMax: 100, logger: logger)
+  /// Makes a call at one of the other faces that sends `body`, but does not end its request.
+  private static func answer(
+    of face: any ExchangeHandler, _ contentType: String, _ body: [UInt8]
+  ) async throws -> (status: String?, text: String) {
     let edge = InProcessChannel(Dispatcher(router: try Router(services: []), handlers: [face]))
     let exchange = try await edge.openExchange(
       RequestHead(
         fields: [
-          ":method": "POST", ":path": Self.bulk, "content-type": "application/x-ndjson",
+          ":method": "POST", ":path": bulk, "content-type": contentType,
           "x-api-key": TestGateway.partnerKey,
         ]))
-    try await exchange.send(Array("{\"row\":1}\n".utf8))
-    #expect(try await exchange.head()[":status"] == (answers ? "200" : "400"))
+    try await exchange.send(body)
+    let head = try await exchange.head()
     var bytes: [UInt8] = []
     while let chunk = try await exchange.nextChunk() { bytes += chunk }
-    let text = String(decoding: bytes, as: UTF8.self)
+    return (head[":status"], String(decoding: bytes, as: UTF8.self))
+  }
+
+  private static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+  @Test("reaches a JSON caller whose lines go on", arguments: [false, true])
+  func json(answers: Bool) async throws {
+    let face = try JSONFace(
+      of: TestGateway(Self.backend(answers: answers)).gateway, contracts: JSONContracts(),
+      origins: BrowserOrigins(), messageBytesMax: 100, logger: Self.quiet)
+    let answer = try await Self.answer(
+      of: face, "application/x-ndjson", Array("{\"row\":1}\n".utf8))
+    #expect(answer.status == (answers ? "200" : "400"))
     let status = #"{"code":9,"message":"enough"}"#
-    #expect(text == (answers ? "{\"result\":{}}\n{\"error\":\(status)}\n" : status))
+    #expect(answer.text == (answers ? "{\"result\":{}}\n{\"error\":\(status)}\n" : status))
+  }
+
+  @Test("reaches a gRPC-Web caller whose messages go on", arguments: [false, true])
+  func web(answers: Bool) async throws {
+    let face = try WebFace(
+      of: TestGateway(Self.backend(answers: answers)).gateway, origins: BrowserOrigins(),
+      logger: Self.quiet)
+    let answer = try await Self.answer(of: face, "application/grpc-web", [0, 0, 0, 0, 0])
+    #expect(answer.status == "200")
+    #expect(answer.text.contains("grpc-status: 9"))
   }
 
   @Test("is not replaced by the failure of an upload that it has ended")
