@@ -71,11 +71,26 @@ extension Connection {
     if runningHandlers == 0 { idleFlag.store(false, ordering: .relaxed) }
     runningHandlers += 1
     if block.isOverLimit {
-      dispatcher.refuseHeaders(exchange)
+      refuseHeaders(of: exchange, RequestHead(fields: newList(block)), dispatcher)
     } else {
       open(exchange, block, dispatcher)
     }
     if endsStream { exchange.receivedEnd(trailers: nil) }
+  }
+
+  /// Refuses a request whose header list is over the limits. Its first fields, which were kept, say
+  /// who sent it: gRPC clients read the HTTP status only, others get the JSON that HTTP/1.1 gives.
+  private func refuseHeaders(
+    of exchange: Exchange, _ head: RequestHead, _ dispatcher: Dispatcher
+  ) {
+    guard !head.isGRPC, !["", "HEAD"].contains(head.method) else {
+      return dispatcher.refuseHeaders(exchange)
+    }
+    let refusal = HTTPRefusal.headersTooLong
+    exchange.sendHead(.fields(refusal.head))
+    exchange.sendBody(Array(refusal.body.utf8))
+    exchange.sendEnd(.none)
+    handlerEnded()
   }
 
   func insert(_ exchange: Exchange, _ stream: StreamKey) {

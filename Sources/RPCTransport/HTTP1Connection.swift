@@ -275,7 +275,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
 
   /// Refuses a request that cannot be served, and ends the connection: the start of the next
   /// request is unknown.
-  private func giveUp(_ refusal: HTTP1Refusal, _ head: HTTPRequestHead) {
+  private func giveUp(_ refusal: HTTPRefusal, _ head: HTTPRequestHead) {
     // The end of the response makes the codec deliver the next request, which is dropped.
     lingering = Self.lingerBytesMax
     refuse(refusal, version: head.version, isHEAD: head.method == .HEAD)
@@ -283,7 +283,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
   }
 
   private func refuse(
-    _ refusal: HTTP1Refusal, version: HTTPVersion = .http1_1, isHEAD: Bool = false
+    _ refusal: HTTPRefusal, version: HTTPVersion = .http1_1, isHEAD: Bool = false
   ) {
     write(.head(HTTP1Head.response(refusal.head, version: version, isLast: true)))
     if !isHEAD, let allocator = context?.channel.allocator {

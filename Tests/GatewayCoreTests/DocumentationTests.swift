@@ -70,6 +70,30 @@ struct DocumentationTests {
     #expect(paths["/yijia.stations.v1.StationsService/WatchStationEvents"] == nil)
   }
 
+  @Test("a response stream is described in every format, with the failure that may end it")
+  func streams() async throws {
+    let paths = try #require(try await Self.document()["paths"] as? [String: NSDictionary])
+    let watch = try #require(paths["/v1/members:watchEvents"]?["get"] as? NSDictionary)
+    let fields = try #require(watch["parameters"] as? [NSDictionary])
+      .filter { $0["in"] as? String == "header" }
+    #expect(fields.map { $0["name"] as? String } == ["last-event-id"])
+    let success = try #require((watch["responses"] as? [String: NSDictionary])?["200"])
+    let content = try #require(success["content"] as? [String: NSDictionary])
+    #expect(Set(content.keys) == Set(JSONFormat.allCases.map(\.contentType)))
+    let line = try #require(content["application/x-ndjson"]?["schema"] as? NSDictionary)
+    let parts = try #require(line["properties"] as? [String: NSDictionary])
+    #expect(parts["error"]?["$ref"] as? String == "#/components/schemas/google.rpc.Status")
+    #expect((line["oneOf"] as? [NSDictionary])?.count == 2)
+    let array = try #require(content["application/json"]?["schema"] as? NSDictionary)
+    let element = try #require(array["items"] as? NSDictionary)
+    let failure = try #require((element["anyOf"] as? [NSDictionary])?.last)
+    #expect(failure["required"] as? [String] == ["error"])
+    let events = try #require(content["text/event-stream"]?["schema"] as? NSDictionary)
+    #expect((events["description"] as? String)?.contains("`event: error`") == true)
+    let bulk = paths["/yijia.members.v1.MembersService/EnrollMembers"]?["post"] as? NSDictionary
+    #expect(bulk != nil && bulk?["parameters"] == nil)
+  }
+
   @Test(
     "an anonymous method has no security scheme in the document, and a column in the matrix"
   )
@@ -109,6 +133,7 @@ struct DocumentationTests {
     for path in ["/docs", "/docs/policy", "/openapi.json"] {
       let (head, text) = try await Self.get(path)
       #expect(head[":status"] == "200")
+      #expect(head.only("date") != nil)
       #expect(head["content-length"] == String(text.utf8.count))
       #expect(head["content-security-policy"]?.hasPrefix("default-src 'none'") == true)
       for place in ["src=", "@import", ":url(", " url(", "<link"] {
@@ -118,6 +143,7 @@ struct DocumentationTests {
       for known in [etag, "W/\(etag)", "\"other\", W/\(etag)", "*"] {
         let again = try await Self.get(path, ["if-none-match": known])
         #expect(again.head[":status"] == "304", "\(known)")
+        #expect(again.head.only("date") != nil)
         // HTTP/2 refuses a head whose status is not in front.
         #expect(again.head.name(at: 0) == ":status")
         #expect(again.head["etag"] == etag)
@@ -143,6 +169,7 @@ struct DocumentationTests {
       let answer = try await Self.get(path)
       #expect(answer.head[":status"] == "302")
       #expect(answer.head["location"] == place)
+      #expect(answer.head.only("date") != nil)
     }
   }
 
@@ -153,6 +180,7 @@ struct DocumentationTests {
         let answer = try await Self.get(path, verb)
         #expect(answer.head[":status"] == status, "\(verb) \(path)")
         #expect(answer.head["allow"] == "GET, HEAD, OPTIONS")
+        #expect(answer.head.only("date") != nil)
         #expect(answer.text.isEmpty)
       }
     }

@@ -199,6 +199,19 @@ struct JSONFaceTests {
     #expect(wrong.text.contains("row: line 2: expected"))
   }
 
+  @Test("a response has one date, whatever its outcome")
+  func dates() async throws {
+    let path = "/v1/members/42"
+    let answers = [
+      try await ask("GET", path), try await ask("OPTIONS", path), try await ask("DELETE", path),
+      try await ask("GET", "/v1/nothing"), try await stream("*/*"),
+      try await stream("*/*", "{"),
+    ]
+    for answer in answers {
+      #expect(answer.head.only("date")?.hasSuffix(" GMT") == true, "\(answer.status)")
+    }
+  }
+
   @Test("a page of an allowed origin may call, another may not")
   func origins() async throws {
     let path = "/v1/members/42"
@@ -231,6 +244,7 @@ struct JSONFaceTests {
       try await exchange.send(isText ? Array(text.utf8) : framed)
       await exchange.finish()
       #expect(try await exchange.head()["content-type"] == type)
+      #expect(try await exchange.head().only("date") != nil)
       var bytes: [UInt8] = []
       var decoder = Base64Stream()
       while let chunk = try await exchange.nextChunk() {

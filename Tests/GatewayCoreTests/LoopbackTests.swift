@@ -220,6 +220,31 @@ struct LoopbackTests {
     }
   }
 
+  @Test("a header list over the limit is refused in JSON; gRPC gets the HTTP status alone")
+  func longHeaders() async throws {
+    let net = Loopback()
+    let (_, address) = try await net.serve(services: [EchoService()])
+    let channel = try await net.gateway(to: [address])
+    for (verb, type, isJSON) in [
+      ("GET", nil, true), ("HEAD", nil, false), ("POST", "application/grpc", false),
+    ] as [(String, String?, Bool)] {
+      var fields: HeaderList = [":method": verb, ":path": TestGateway.echoPath]
+      if let type { fields.add("content-type", type) }
+      for number in 0..<200 { fields.add("x-\(number)", "y") }
+      let call = try await channel.openExchange(RequestHead(fields: fields))
+      await call.finish()
+      let head = try await call.head()
+      #expect(head[":status"] == "431")
+      #expect((head["content-type"] == "application/json") == isJSON, "\(verb)")
+      var body: [UInt8] = []
+      while let chunk = try await call.nextChunk() { body += chunk }
+      let text = String(decoding: body, as: UTF8.self)
+      #expect(isJSON ? text.hasPrefix(#"{"code":8,"message":"#) : text.isEmpty, "\(verb)")
+      #expect(!isJSON || head["content-length"] == String(body.count))
+    }
+    _ = try await TestServiceClient(channel).unaryCall(SimpleRequest(), options: Self.options)
+  }
+
   @Test("a revoked key is refused although its head is cached")
   func endedKey() async throws {
     let net = Loopback()

@@ -82,13 +82,4 @@ struct PathTemplateTests {
     #expect(try reader.next() == Array("c".utf8))
     #expect(reader.last() == nil)
   }
-
-  @Test("the format of a stream follows the caller's preference")
-  func format() {
-    #expect(JSONFormat(accept: nil) == .lines)
-    #expect(JSONFormat(accept: "*/*") == .lines)
-    #expect(JSONFormat(accept: "text/event-stream") == .events)
-    #expect(JSONFormat(accept: "application/json;q=0.9, text/html") == .array)
-    #expect(JSONFormat(accept: "application/json;q=0.2, application/x-ndjson; q=0.5") == .lines)
-  }
 }

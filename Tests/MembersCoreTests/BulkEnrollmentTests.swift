@@ -45,6 +45,33 @@ struct BulkEnrollmentTests {
     }
   }
 
+  @Test("of staff names the organization outside of their scope that receives a record's person")
+  func routedElsewhere() async throws {
+    try await Harness.run { harness in
+      let names = try await harness.plantTree()
+      let lieshan = Caller.staff(names["lieshan"] ?? "", role: .clerk)
+      _ = try await harness.submit(Applicant.application(2))
+      for (language, text) in [
+        ("zh-CN", "该申请应由“渠沟镇总工会”接收，不在您的管理范围内，请转交该组织。"),
+        (
+          "en",
+          "渠沟镇总工会 receives this application, which is outside the scope that you may act in: "
+            + "pass it on to them."
+        ),
+      ] {
+        let results = try await harness.enroll(
+          [Applicant.application(1), Applicant.application(2)], as: lieshan, language: language)
+        let errors = results.compactMap { result -> RecordError? in
+          if case .error(let error)? = result.result { error } else { nil }
+        }
+        #expect(errors.map(\.code) == [7, 7])
+        #expect(errors.map(\.reason) == ["OUT_OF_SCOPE", "OUT_OF_SCOPE"])
+        // It is the same for a person who is a member already and one who is not.
+        #expect(errors.map(\.message) == [text, text])
+      }
+    }
+  }
+
   @Test("records that arrive together and conflict are decided as if one by one")
   func related() async throws {
     try await Harness.run { harness in

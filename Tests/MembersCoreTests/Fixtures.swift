@@ -113,7 +113,8 @@ extension Harness {
 
   /// Enrolls over the bulk stream; returns the results in the order of their arrival.
   func enroll(
-    _ applications: [EnrollmentApplication], as caller: Caller = .partner()
+    _ applications: [EnrollmentApplication], as caller: Caller = .partner(),
+    language: String = "zh-CN"
   ) async throws -> [EnrollMembersResponse] {
     let requests = applications.enumerated().map { index, application in
       var request = EnrollMembersRequest()
@@ -122,13 +123,16 @@ extension Harness {
       request.application = application
       return request
     }
-    return try await enroll(requests, as: caller)
+    return try await enroll(requests, as: caller, language: language)
   }
 
   func enroll(
-    _ requests: [EnrollMembersRequest], as caller: Caller = .partner()
+    _ requests: [EnrollMembersRequest], as caller: Caller = .partner(),
+    language: String = "zh-CN"
   ) async throws -> [EnrollMembersResponse] {
-    let call = try await client(caller).enrollMembers()
+    var options = CallOptions()
+    options.metadata.add("accept-language", language)
+    let call = try await client(caller).enrollMembers(options: options)
     async let sending: Void = {
       for request in requests { try await call.send(request) }
       try await call.finishSending()

@@ -60,6 +60,7 @@ public struct AdminPages: ExchangeHandler {
       "content-length": "\(body.count)",
     ]
     if let allowed = answer.allowed { head.add("allow", allowed) }
+    head.addDate()
     await exchange.sendHead(head)
     // An error means that the client has disconnected.
     guard (try? await exchange.send(body)) != nil else { return }

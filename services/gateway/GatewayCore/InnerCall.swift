@@ -98,7 +98,7 @@ struct InnerUpload: Sendable {
   /// Runs the upload and `respond` until the response is complete.
   ///
   /// - Throws: The error of the request body, if that made the call fail; otherwise the error of
-  ///   `respond`.
+  ///   `respond`. A service that ends the call early has said why: its status is the outcome.
   func run(_ respond: () async throws -> Void) async throws {
     let wrong = Failure()
     try await withThrowingTaskGroup(of: Void.self) { group in
@@ -106,8 +106,14 @@ struct InnerUpload: Sendable {
         do {
           try await body()
         } catch {
-          wrong.first.withLock { $0 = $0 ?? error }
-          await InnerCall.giveUp(service)
+          await service.exchange.onLoop {
+            // A call that has ended has its outcome, which may be why nothing more could be sent.
+            guard !service.exchange.state.isClosed, !service.inbox.hasEnded else {
+              return service.exchange.reset(.cancel)
+            }
+            wrong.first.withLock { $0 = $0 ?? error }
+            service.abandon(.givenUp)
+          }
         }
       }
       do {

@@ -25,6 +25,7 @@ public struct WebFace: ExchangeHandler {
     guard let format = WebFormat(exchange.head.contentType), exchange.head.method == "POST" else {
       var head: HeaderList = [":status": "405", "allow": "POST"]
       head.add(contentsOf: allowed)
+      head.addDate()
       return await exchange.sendHead(head, endsStream: true)
     }
     let channel = InnerCall.channel(to: gateway, for: exchange)
@@ -131,6 +132,7 @@ private struct WebAnswer {
     var fields = fields
     BrowserOrigins.expose(custom, in: &fields)
     head.add(contentsOf: fields)
+    head.addDate()
     hasBegun = true
     await caller.sendHead(head)
   }

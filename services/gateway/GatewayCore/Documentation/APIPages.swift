@@ -69,11 +69,11 @@ public struct APIPages: ExchangeHandler {
     guard ["GET", "HEAD"].contains(exchange.head.method) else { return await allow(exchange) }
     guard Self.paths.contains(path) else {
       let place = path == "/docs/policy/" ? "/docs/policy" : "/docs"
-      return await exchange.sendHead([":status": "302", "location": place], endsStream: true)
+      return await Self.end([":status": "302", "location": place], exchange)
     }
     let language = Language(acceptLanguage: exchange.head.fields["accept-language"])
     guard let page = try? page(Key(path: path, language: language)) else {
-      return await exchange.sendHead([":status": "500"], endsStream: true)
+      return await Self.end([":status": "500"], exchange)
     }
     let isKnown = Self.isKnown(page.etag, to: exchange.head)
     var head: HeaderList = [
@@ -83,12 +83,11 @@ public struct APIPages: ExchangeHandler {
       "referrer-policy": "no-referrer",
     ]
     head.add(contentsOf: origins.fields(for: exchange.head))
-    guard !isKnown else { return await exchange.sendHead(head, endsStream: true) }
+    guard !isKnown else { return await Self.end(head, exchange) }
     head.add("content-type", page.type)
     head.add("content-length", String(page.body.count))
-    guard exchange.head.method == "GET" else {
-      return await exchange.sendHead(head, endsStream: true)
-    }
+    guard exchange.head.method == "GET" else { return await Self.end(head, exchange) }
+    head.addDate()
     await exchange.sendHead(head)
     try? await exchange.send(page.body)
     await exchange.finish()
@@ -101,6 +100,13 @@ public struct APIPages: ExchangeHandler {
       ":status": exchange.head.method == "OPTIONS" ? "204" : "405", "allow": "GET, HEAD, OPTIONS",
     ]
     head.add(contentsOf: origins.fields(for: exchange.head))
+    await Self.end(head, exchange)
+  }
+
+  /// Sends a response without a body.
+  private static func end(_ head: HeaderList, _ exchange: ServerExchange) async {
+    var head = head
+    head.addDate()
     await exchange.sendHead(head, endsStream: true)
   }
 

@@ -5,7 +5,7 @@ extension DocsPage {
     "use strict";
     const words = {
       zh: {search: "搜索方法、路径、说明…", policy: "权限表", other: "English", callers: "谁可调用",
-        request: "请求", response: "应答", parameters: "路径与查询参数", body: "请求体", example: "curl 示例",
+        request: "请求", response: "应答", parameters: "参数", body: "请求体", example: "curl 示例",
         stream: "逐行的流", errors: "错误", none: "没有符合的方法。", nothing: "没有字段。",
         errorsText: "失败时为 google.rpc.Status：code 是 gRPC 状态码，details 中有原因 (reason)、" +
           "每个有误的字段、可重试时的等待时间，以及按 accept-language 的提示。",
@@ -14,7 +14,7 @@ extension DocsPage {
         viewer: "查看员起", clerk: "经办员起", administrator: "管理员", failed: "无法读取 openapi.json。"},
       en: {search: "Search methods, paths, text…", policy: "Policy", other: "中文",
         callers: "Who may call", request: "Request", response: "Response",
-        parameters: "Path and query parameters", body: "Body", example: "With curl",
+        parameters: "Parameters", body: "Body", example: "With curl",
         stream: "a stream of lines", errors: "Errors", none: "No method matches.",
         nothing: "No fields.",
         errorsText: "A failed call is a google.rpc.Status: code is gRPC's; details hold the " +

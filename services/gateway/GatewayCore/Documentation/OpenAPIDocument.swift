@@ -91,7 +91,7 @@ struct OpenAPIDocument {
     }
     for (number, rule) in rules.enumerated() {
       let path = OpenAPIPath(rule.template)
-      let parameters = path.parameters + query(of: method, rule)
+      let parameters = path.parameters + query(of: method, rule) + fields(of: method, rule)
       insert(
         operation(method, of: service, parameters: parameters, body: rule.body, number: number),
         verb: rule.verb, path: path.text)
@@ -161,22 +161,9 @@ struct OpenAPIDocument {
   ) -> JSONValue {
     let output = schemas.message(method.output)
     let status: JSONValue = ["$ref": "#/components/schemas/google.rpc.Status"]
-    let content: JSONValue
-    if method.descriptor.kind.streamsResponses {
-      let line: JSONValue = [
-        "type": "object", "properties": ["result": output, "error": status],
-        "description": "One line a message; the last may be the error.",
-      ]
-      content = [
-        "application/x-ndjson": ["schema": line],
-        "application/json": ["schema": ["type": "array", "items": output]],
-        "text/event-stream": [
-          "schema": ["type": "string", "description": "`data:` a message; event `error`."]
-        ],
-      ]
-    } else {
-      content = ["application/json": ["schema": output]]
-    }
+    let content: JSONValue =
+      method.descriptor.kind.streamsResponses
+      ? stream(of: output, status) : ["application/json": ["schema": output]]
     let success: JSONValue = [
       "description": .string(OpenAPITexts.success.text(in: language)), "content": content,
     ]
@@ -197,6 +184,30 @@ struct OpenAPIDocument {
         + refusals.map {
           .init(name: $0.status, value: ["$ref": .string("#/components/responses/\($0.name)")])
         })
+  }
+
+  /// Returns the content of a response stream in each ``JSONFormat``, with the failure that may end
+  /// it.
+  private func stream(of output: JSONValue, _ status: JSONValue) -> JSONValue {
+    let line: JSONValue = [
+      "type": "object", "properties": ["result": output, "error": status],
+      "oneOf": [["required": ["result"]], ["required": ["error"]]],
+      "description": .string(OpenAPITexts.lines.text(in: language)),
+    ]
+    let failure: JSONValue = [
+      "type": "object", "properties": ["error": status], "required": ["error"],
+    ]
+    let array: JSONValue = [
+      "type": "array", "items": ["anyOf": [output, failure]],
+      "description": .string(OpenAPITexts.array.text(in: language)),
+    ]
+    let events: JSONValue = [
+      "type": "string", "description": .string(OpenAPITexts.events.text(in: language)),
+    ]
+    return [
+      "application/x-ndjson": ["schema": line], "text/event-stream": ["schema": events],
+      "application/json": ["schema": array],
+    ]
   }
 
   // MARK: - Access
@@ -234,6 +245,20 @@ struct OpenAPIDocument {
     var said = Set(rule.template.variables.map(\.field))
     if case .field(let name) = rule.body { said.insert(name) }
     return query(of: entry, in: "", names: "", said: said, depth: 0)
+  }
+
+  /// Returns the header field that is a parameter: where a stream of events goes on.
+  private func fields(of method: ContractBook.Method, _ rule: HTTPRule) -> [JSONValue] {
+    let input = book.messages[method.input]
+    guard rule.body == .none, method.descriptor.kind.streamsResponses,
+      input?.descriptor.field.contains(where: { $0.name == JSONFormat.cursor }) == true
+    else { return [] }
+    return [
+      [
+        "name": "last-event-id", "in": "header", "schema": ["type": "string"],
+        "description": .string(OpenAPITexts.lastEventID.text(in: language)),
+      ]
+    ]
   }
 
   /// Nesting depth of query parameters; no contract has more.

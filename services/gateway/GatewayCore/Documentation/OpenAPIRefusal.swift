@@ -110,6 +110,25 @@ enum OpenAPITexts {
     zh: "工会人员或会员的会话，或签名令牌（JWT）。",
     en: "Session of union staff or of a member, or a signed token (JWT).")
 
+  static let lines = LocalizedText(
+    zh: "每行一条消息；应答开始之后才失败的调用，最后一行为 `error`。",
+    en: "One line a message; the last line of a call that fails after its response began is the "
+      + "`error`.")
+  static let array = LocalizedText(
+    zh: "每个元素一条消息；应答开始之后才失败的调用，最后一个元素为 `{\"error\":…}`。",
+    en: "One element a message; the last element of a call that fails after its response began is "
+      + "`{\"error\":…}`.")
+  static let events = LocalizedText(
+    zh: "每个事件一条消息：`data:` 为消息的 JSON，`id:` 为消息的 `cursor`（如有）。应答开始之后才失败的调用，"
+      + "以 `event: error` 结束，其 `data:` 为 google.rpc.Status 的 JSON。以冒号开头的行是注释。",
+    en: "One event a message: `data:` is the message as JSON, `id:` its `cursor`, if it has one. A "
+      + "call that fails after its response began ends with `event: error`, whose `data:` is a "
+      + "google.rpc.Status as JSON. Lines that start with a colon are comments.")
+  static let lastEventID = LocalizedText(
+    zh: "最后收到的事件的 `id`，从其后继续；优先于查询参数 `cursor`。浏览器的 EventSource 重连时会自动发送。",
+    en: "The `id` of the last event that was received: the stream goes on behind it. It overrides "
+      + "the query's `cursor`. A browser's EventSource sends it when it reconnects.")
+
   static let about = LocalizedText(
     zh: """
       工会吸纳劳动者入会、运营服务站点等所用的接口。每个方法都在同一地址以 gRPC、gRPC-Web 和 JSON 提供。\
@@ -119,7 +138,7 @@ enum OpenAPITexts {
       字段不写出。
 
       请求流为逐行的 JSON（application/x-ndjson）。应答流按 `accept`：逐行的 {"result":…}（默认）、\
-      一个数组（application/json）或事件（text/event-stream）；第一条消息之后才失败的调用，以最后的 \
+      事件（text/event-stream）或一个数组（application/json）；应答开始之后才失败的调用，以最后的 \
       {"error":…} 说明。
 
       错误为 google.rpc.Status：`code` 是 gRPC 状态码，`details` 中有 ErrorInfo（`reason` 与 \
@@ -134,9 +153,9 @@ enum OpenAPITexts {
       fields are refused, 64-bit integers are strings, fields with their default value are left out.
 
       A stream of requests is sent as lines of JSON (application/x-ndjson). A stream of \
-      responses comes as `accept` prefers: lines of {"result":…} (the default), one array \
-      (application/json), or events (text/event-stream); a call that fails after its first \
-      message says so in its last word, {"error":…}.
+      responses comes as `accept` prefers: lines of {"result":…} (the default), events \
+      (text/event-stream), or one array (application/json); a call that fails after its response \
+      began says so in its last word, {"error":…}.
 
       Errors are google.rpc.Status: `code` is gRPC's, `details` hold an ErrorInfo with `reason` \
       and `domain`, a BadRequest that names every wrong field, a RetryInfo where a retry helps, \

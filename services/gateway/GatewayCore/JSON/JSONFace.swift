@@ -81,6 +81,7 @@ public struct JSONFace: ExchangeHandler {
       let verbs = path.map(contracts.routes.verbs) ?? []
       if !verbs.isEmpty { head.add("allow", verbs.joined(separator: ", ")) }
       head.add(contentsOf: allowed)
+      head.addDate()
       return await exchange.sendHead(head, endsStream: true)
     }
     let writer = JSONWriter(exchange, codec: contracts.codec, fields: allowed)

@@ -160,6 +160,7 @@ final class JSONWriter: Sendable {
     if head[TraceField.name] == nil, let own = TraceField.id(of: caller.head) {
       head.add(TraceField.name, "\(own)")
     }
+    head.addDate()
     return head
   }
 

@@ -13,7 +13,8 @@ extension MembersService {
   ///
   /// - Parameter isDryRun: Whether to decide without storing anything; the request id is ignored
   ///   then.
-  /// - Throws: ``CommonFailure``, ``MembersError/noReceiver``, ``MembersError/membershipClosed``.
+  /// - Throws: ``CommonFailure``, ``RoutedElsewhere``, ``MembersError/noReceiver``,
+  ///   ``MembersError/membershipClosed``.
   func enroll(
     _ application: EnrollmentApplication?, requestID: String, isDryRun: Bool = false,
     by caller: EnrollmentCaller

@@ -1,4 +1,5 @@
 import MembersV1
+import RPC
 import ServiceKit
 
 extension EnrollmentDecision {
@@ -36,5 +37,21 @@ extension EnrollmentDecision {
     )
     guard let receiver = routing.receiver() else { throw MembersError.noReceiver }
     return receiver
+  }
+}
+
+/// Staff submit an application that an organization outside of their scope receives. It is named,
+/// so that they know whom to ask: an organization's name is public, and which one it is follows
+/// from the application alone, never from whether the person is known.
+struct RoutedElsewhere: ServiceFailure {
+  let receiver: StoredOrganization
+
+  var code: RPCError.Code { CommonFailure.outOfScope.code }
+  var reason: String { CommonFailure.outOfScope.reason }
+  var text: LocalizedText {
+    LocalizedText(
+      zh: "该申请应由“\(receiver.displayName)”接收，不在您的管理范围内，请转交该组织。",
+      en: "\(receiver.displayName) receives this application, which is outside the scope that you "
+        + "may act in: pass it on to them.")
   }
 }

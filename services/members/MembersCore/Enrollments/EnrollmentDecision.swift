@@ -15,7 +15,8 @@ struct EnrollmentDecision: Sendable {
   let facts: EnrollmentFacts
   let keys: MembersKeys
 
-  /// - Throws: ``MembersError``, ``CommonFailure`` for refusals, which store nothing.
+  /// - Throws: ``MembersError``, ``RoutedElsewhere``, ``CommonFailure`` for refusals, which store
+  ///   nothing.
   func step() throws -> Step<[UInt8]> {
     try checkPerson()
     if intake.by.isStaff || isSelf, let member = facts.known?.member {
@@ -27,7 +28,7 @@ struct EnrollmentDecision: Sendable {
     try checkCode()
     let receiver = try receiver()
     if intake.by.isStaff, !facts.scope.reaches(receiver.organization) {
-      throw CommonFailure.outOfScope
+      throw RoutedElsewhere(receiver: receiver.organization)
     }
     guard let known = facts.known else {
       return receiver.waitsForApproval ? try pending(receiver) : try admitted(receiver)
