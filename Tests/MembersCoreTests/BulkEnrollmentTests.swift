@@ -2,8 +2,10 @@ import Foundation
 import MembersV1
 import Protobuf
 import RPC
+import ServiceKit
 import Storage
 import Testing
+import YijiaTypeV1
 
 @testable import MembersCore
 
