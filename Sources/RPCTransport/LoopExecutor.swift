@@ -62,6 +62,9 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
 
   var isCurrent: Bool { eventLoop.inEventLoop }
 
+  /// The number of jobs kept, whether or not they have run. For tests.
+  var jobsKept: Int { jobs.count }
+
   var workers: CallWorkers? { handlers }
 
   func enqueue(_ job: consuming ExecutorJob) {
@@ -161,7 +164,8 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
     }
   }
 
-  /// Runs jobs and flushes connections until nothing is left or too many jobs have run.
+  /// Runs jobs and flushes connections until nothing is left or too many jobs have run. Those that
+  /// are left then run after the next poll.
   /// - Parameter flushes: Whether to flush in this run; if not, that follows when the loop has
   ///   handled its sockets.
   private func run(flushes: Bool = true) {
@@ -191,6 +195,13 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
         jobs.removeAll(keepingCapacity: true)
         nextJob = 0
       }
+    }
+    if count >= Self.jobsMax {
+      // Under load there is always a next job: the output of those that have run does not wait for
+      // the last one, and they are not kept until then.
+      if flushes { flushDirty() }
+      jobs.removeFirst(nextJob)
+      nextJob = 0
     }
     isRunning = false
     guard nextJob < jobs.count || !dirty.isEmpty, !isScheduled else { return }
