@@ -22,7 +22,8 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
   /// fourth as well.
   private static let jobsPerLook = 8
   /// SwiftNIO drains its task queue completely before it polls its sockets, so jobs that enqueue
-  /// jobs would starve I/O. Work scheduled this much later runs after the next poll.
+  /// jobs would starve I/O. Work that the last task of the queue schedules this much later runs
+  /// after the next poll.
   private static let breather = TimeAmount.microseconds(20)
 
   let eventLoop: any EventLoop
@@ -39,6 +40,9 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
   @exclusivity(unchecked) private var isRoundUnderWay = false
   @exclusivity(unchecked) private var turns = ReadingTurns()
   @exclusivity(unchecked) private var isTurnScheduled = false
+  /// What waits for the next poll.
+  @exclusivity(unchecked) private var deferred: [@Sendable () -> Void] = []
+  @exclusivity(unchecked) private var isDeferredScheduled = false
   /// When the current read began, in nanoseconds of the loop's clock.
   @exclusivity(unchecked) private var readAt: UInt64 = 0
   /// When the first read began whose output was not written yet.
@@ -88,6 +92,27 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
   ) -> any ScheduledWork {
     if eventLoop.inEventLoop { return timers.schedule(after: TimeAmount(delay), body) }
     return Timer(scheduled: eventLoop.scheduleTask(in: TimeAmount(delay), body))
+  }
+
+  /// Calls `body` once the loop has polled its sockets. Call on the loop.
+  func afterPoll(_ body: @escaping @Sendable () -> Void) {
+    deferred.append(body)
+    if !isRunning { scheduleDeferred() }
+  }
+
+  /// Schedules what was deferred, all of it at once, and not before the current jobs have run: a
+  /// time for each would pass while the jobs of the others run, so that there is always one more
+  /// to run before the loop polls its sockets.
+  private func scheduleDeferred() {
+    guard !deferred.isEmpty, !isDeferredScheduled else { return }
+    isDeferredScheduled = true
+    eventLoop.scheduleTask(in: Self.breather) {
+      let due = self.deferred
+      self.deferred = []
+      for body in due { body() }
+      self.isDeferredScheduled = false
+      self.scheduleDeferred()
+    }
   }
 
   /// Schedules a flush of the connection after the current jobs.
@@ -204,6 +229,7 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
       nextJob = 0
     }
     isRunning = false
+    scheduleDeferred()
     guard nextJob < jobs.count || !dirty.isEmpty, !isScheduled else { return }
     guard count >= Self.jobsMax else { return scheduleRun() }
     isScheduled = true
