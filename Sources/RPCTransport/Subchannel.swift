@@ -114,8 +114,8 @@ final class Subchannel: ConnectionOwner {
     channel?.doubt(target)
   }
 
-  /// Applies an input and returns the action, with the time to wait if it is `wait` or `rest`. If it
-  /// is `wait`, the backoff counts from the start of the previous attempt.
+  /// Applies an input and returns the action, with the time to wait if it is `wait` or `rest`. In
+  /// the case of `wait`, the backoff counts from the start of the previous attempt.
   private func next(
     _ state: inout State, _ input: SubchannelState.Input
   ) -> (SubchannelState.Action, Duration) {
