@@ -7,8 +7,8 @@ import Synchronization
 ///
 /// Jobs enqueued while a connection is read run when its read is complete. Their output is written,
 /// with one write per connection, when the loop has handled all ready sockets: this batches what
-/// many callers ask of one backend, and what one backend answers to many. There is no timer. Jobs
-/// may be enqueued from any thread.
+/// many callers ask of one backend, and what one backend answers to many. There is no timer; under
+/// load it is also written before each poll. Jobs may be enqueued from any thread.
 final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
   // Guard: all mutable state is touched on `eventLoop` only, but for `remote`, which has a lock.
 
