@@ -3,15 +3,28 @@ import Synchronization
 /// Connects a streaming call with its interceptors: passes them the status of the finished stream,
 /// and passes the error that they make of it back to the caller.
 final class CallEnd: Sendable {
-  private let task = Mutex<Task<Void, Never>?>(nil)
+  private let chain = Mutex<(task: Task<Void, Never>?, isCancelled: Bool)>((nil, false))
   private let status = Promise<RPCError?>()
   private let outcome = Promise<(any Error)?>()
 
   /// Sets the task that runs the interceptors.
-  func runs(in chain: Task<Void, Never>) { task.withLock { $0 = chain } }
+  func runs(in task: Task<Void, Never>) {
+    let isCancelled = chain.withLock { chain in
+      chain.task = task
+      return chain.isCancelled
+    }
+    if isCancelled { task.cancel() }
+  }
 
-  /// Cancels the interceptors of a call whose caller was cancelled before the call began.
-  func cancelChain() { task.withLock { $0 }?.cancel() }
+  /// Cancels the interceptors of a call whose caller was cancelled before the call began, perhaps
+  /// even before their task did.
+  func cancelChain() {
+    let task = chain.withLock { chain in
+      chain.isCancelled = true
+      return chain.task
+    }
+    task?.cancel()
+  }
 
   /// Sets the status of the call; nil is OK. Only the first status counts.
   func tell(_ error: RPCError?) { status.fulfil(error) }

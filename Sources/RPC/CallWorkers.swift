@@ -1,3 +1,5 @@
+internal import DequeModule
+
 /// A pool of tasks on one loop that run handlers, one call after the other. Reuse saves the
 /// creation of a task per call, and calls that arrive together run without a task switch between
 /// them.
@@ -32,8 +34,7 @@ package final class CallWorkers: @unchecked Sendable {
 
   // Unowned, because the loop owns this pool and outlives it.
   private unowned let loop: any ExchangeLoop
-  @exclusivity(unchecked) private var waiting: [ServerCall] = []
-  @exclusivity(unchecked) private var nextWaiting = 0
+  @exclusivity(unchecked) private var waiting: Deque<ServerCall> = []
   @exclusivity(unchecked) private var idle: [UnsafeContinuation<Void, Never>] = []
   /// Whether a task was resumed or created that has not looked for a call yet.
   @exclusivity(unchecked) private var isWaking = false
@@ -56,7 +57,7 @@ package final class CallWorkers: @unchecked Sendable {
   }
 
   private func wake() {
-    guard !isWaking, nextWaiting < waiting.count else { return }
+    guard !isWaking, !waiting.isEmpty else { return }
     isWaking = true
     if let task = idle.popLast() { return task.resume() }
     let worker = Worker()
@@ -82,15 +83,8 @@ package final class CallWorkers: @unchecked Sendable {
   /// Takes the next call. If others are queued behind it, wakes one more task for them, unless one
   /// is already on its way, since this call's handler may suspend.
   private func take() -> ServerCall? {
-    guard nextWaiting < waiting.count else { return nil }
-    let call = waiting[nextWaiting]
-    nextWaiting += 1
-    if nextWaiting == waiting.count {
-      waiting.removeAll(keepingCapacity: waiting.capacity <= 1024)
-      nextWaiting = 0
-    } else {
-      wake()
-    }
+    guard let call = waiting.popFirst() else { return nil }
+    wake()
     return call
   }
 }

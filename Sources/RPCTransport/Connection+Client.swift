@@ -32,7 +32,8 @@ final class ClientSide: @unchecked Sendable {
   @exclusivity(unchecked) var streamsMax = Int.max
   /// The number of calls begun on the connection.
   @exclusivity(unchecked) var callsBegun: UInt64 = 0
-  var wasToldOfTooManyPings = false
+  /// The server's complaint of too many pings, which counts once.
+  @exclusivity(unchecked) private var complaint = Complaint.none
   /// The stream of the health check, which does not count as a call.
   @exclusivity(unchecked) var healthCheck: ClientExchange?
   /// Whether the connection was closed with calls in flight.
@@ -81,9 +82,18 @@ final class ClientSide: @unchecked Sendable {
     oldest = (oldest + 1) % Self.listsMax
   }
 
-  /// Handles a GOAWAY; if it complains of pings, they become fewer. Source: gRFC A8.
+  private enum Complaint { case none, heard, heeded }
+
+  /// Handles a GOAWAY, which may complain of too many pings. Source: gRFC A8.
   func heardGoAway(_ code: ErrorCode, isAboutPings: Bool) {
-    if code == .enhanceYourCalm, isAboutPings { wasToldOfTooManyPings = true }
+    if code == .enhanceYourCalm, isAboutPings, complaint == .none { complaint = .heard }
+  }
+
+  /// Returns whether there is a complaint of too many pings that was not taken yet.
+  func takeComplaint() -> Bool {
+    guard complaint == .heard else { return false }
+    complaint = .heeded
+    return true
   }
 
   /// Updates `isFull` after a stream was opened or closed.
@@ -191,8 +201,6 @@ extension Connection {
 
   /// Whether calls that are sent now would wait for a stream. Safe to read from any thread.
   var isFull: Bool { client?.isFull.load(ordering: .relaxed) ?? false }
-
-  var wasToldOfTooManyPings: Bool { client?.wasToldOfTooManyPings ?? false }
 
   /// Starts keepalive pings and idle checks.
   /// - Parameter idle: Called when there have been no calls for the idle time.

@@ -29,9 +29,6 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
   /// The time limit between two requests, about that of nginx and Envoy.
   private static let betweenRequestsMax: Duration = .seconds(60)
 
-  /// The time that a pipelined request waits, so that SwiftNIO polls the loop's sockets before it.
-  private static let breather: Duration = .microseconds(20)
-
   /// The current exchange and its progress.
   private struct Current {
     let exchange: Exchange
@@ -326,7 +323,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
     // behind each other, whose responses cost nothing but time, would keep the loop for itself.
     guard !hasAnswered || !done.requestEnded else {
       hasAnswered = false
-      _ = executor.schedule(after: Self.breather) { [weak self] in self?.sendEnd(id, trailers) }
+      executor.afterPoll { [weak self] in self?.sendEnd(id, trailers) }
       return
     }
     hasAnswered = true

@@ -7,8 +7,8 @@ import Synchronization
 ///
 /// Jobs enqueued while a connection is read run when its read is complete. Their output is written,
 /// with one write per connection, when the loop has handled all ready sockets: this batches what
-/// many callers ask of one backend, and what one backend answers to many. There is no timer. Jobs
-/// may be enqueued from any thread.
+/// many callers ask of one backend, and what one backend answers to many. There is no timer; under
+/// load it is also written before each poll. Jobs may be enqueued from any thread.
 final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
   // Guard: all mutable state is touched on `eventLoop` only, but for `remote`, which has a lock.
 
@@ -22,7 +22,8 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
   /// fourth as well.
   private static let jobsPerLook = 8
   /// SwiftNIO drains its task queue completely before it polls its sockets, so jobs that enqueue
-  /// jobs would starve I/O. Work scheduled this much later runs after the next poll.
+  /// jobs would starve I/O. Work that the last task of the queue schedules this much later runs
+  /// after the next poll.
   private static let breather = TimeAmount.microseconds(20)
 
   let eventLoop: any EventLoop
@@ -39,6 +40,9 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
   @exclusivity(unchecked) private var isRoundUnderWay = false
   @exclusivity(unchecked) private var turns = ReadingTurns()
   @exclusivity(unchecked) private var isTurnScheduled = false
+  /// What waits for the next poll.
+  @exclusivity(unchecked) private var deferred: [@Sendable () -> Void] = []
+  @exclusivity(unchecked) private var isDeferredScheduled = false
   /// When the current read began, in nanoseconds of the loop's clock.
   @exclusivity(unchecked) private var readAt: UInt64 = 0
   /// When the first read began whose output was not written yet.
@@ -61,6 +65,9 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
   }
 
   var isCurrent: Bool { eventLoop.inEventLoop }
+
+  /// The number of jobs kept, whether or not they have run. For tests.
+  var jobsKept: Int { jobs.count }
 
   var workers: CallWorkers? { handlers }
 
@@ -85,6 +92,27 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
   ) -> any ScheduledWork {
     if eventLoop.inEventLoop { return timers.schedule(after: TimeAmount(delay), body) }
     return Timer(scheduled: eventLoop.scheduleTask(in: TimeAmount(delay), body))
+  }
+
+  /// Calls `body` once the loop has polled its sockets. Call on the loop.
+  func afterPoll(_ body: @escaping @Sendable () -> Void) {
+    deferred.append(body)
+    if !isRunning { scheduleDeferred() }
+  }
+
+  /// Schedules what was deferred, all of it at once, and not before the current jobs have run: a
+  /// time for each would pass while the jobs of the others run, so that there is always one more
+  /// to run before the loop polls its sockets.
+  private func scheduleDeferred() {
+    guard !deferred.isEmpty, !isDeferredScheduled else { return }
+    isDeferredScheduled = true
+    eventLoop.scheduleTask(in: Self.breather) {
+      let due = self.deferred
+      self.deferred = []
+      for body in due { body() }
+      self.isDeferredScheduled = false
+      self.scheduleDeferred()
+    }
   }
 
   /// Schedules a flush of the connection after the current jobs.
@@ -161,7 +189,8 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
     }
   }
 
-  /// Runs jobs and flushes connections until nothing is left or too many jobs have run.
+  /// Runs jobs and flushes connections until nothing is left or too many jobs have run. Those that
+  /// are left then run after the next poll.
   /// - Parameter flushes: Whether to flush in this run; if not, that follows when the loop has
   ///   handled its sockets.
   private func run(flushes: Bool = true) {
@@ -192,7 +221,15 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
         nextJob = 0
       }
     }
+    if count >= Self.jobsMax {
+      // Under load there is always a next job: the output of those that have run does not wait for
+      // the last one, and they are not kept until then.
+      if flushes { flushDirty() }
+      jobs.removeFirst(nextJob)
+      nextJob = 0
+    }
     isRunning = false
+    scheduleDeferred()
     guard nextJob < jobs.count || !dirty.isEmpty, !isScheduled else { return }
     guard count >= Self.jobsMax else { return scheduleRun() }
     isScheduled = true

@@ -209,7 +209,7 @@ final class Subchannel: ConnectionOwner {
   }
 
   func connectionIsGoingAway(_ connection: Connection) {
-    if connection.wasToldOfTooManyPings { channel?.doubleKeepalive() }
+    if connection.client?.takeComplaint() == true { channel?.doubleKeepalive() }
     lost(connection, reason: "the server is going away")
     connection.endHealthCheck()
     connection.markDirty()

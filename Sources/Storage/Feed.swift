@@ -112,9 +112,9 @@ extension Database {
   }
 
   /// Deletes the events before an instant; cursors before them expire. The event that holds the
-  /// current state of an entity is kept until a later event of the entity is purged or kept, so
-  /// that a consumer that starts over reaches the same state as one that never lagged. Once an
-  /// event of an entity was kept, its last one always is.
+  /// current state of an entity is kept, so that a consumer that starts over reaches the same state
+  /// as one that never lagged. Once an event of an entity was kept, the last one before the instant
+  /// always is.
   ///
   /// - Parameter currentVersions: Returns the current versions of those of the given entities whose
   ///   last event is kept.

@@ -4,12 +4,12 @@ internal import Foundation
 /// younger event.
 ///
 /// An event that is kept below the floor is listed by its entity in `storage_kept`. When the floor
-/// passes a later event of the same entity, the listed one has been superseded and is deleted, so
-/// that at most one event of each entity is kept.
+/// passes later events of the same entity, the last of them takes its place, so that at most one
+/// event of each entity is kept.
 ///
-/// The last event of an entity of which one was kept stays, even if the entity is gone: a consumer
-/// that took the earlier one while it caught up, and whose cursor does not expire, would otherwise
-/// keep its copy of the entity for ever.
+/// That is so even if a still later one follows, or if the entity is gone: a consumer that took the
+/// earlier one while it caught up, and whose cursor does not expire, would otherwise keep its copy
+/// of the entity for ever.
 enum FeedPurge {
   private struct Dated: Sendable {
     let position: Int64
@@ -36,22 +36,17 @@ enum FeedPurge {
           INSERT INTO storage_meta (name, value) VALUES ('feed_floor', ?1)
           ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE storage_meta.value = ?2
           """, [last.position, floor], expects: .exactly(1))
-        var current: [String: Int64] = [:]
-        for row in old {
-          let isLast =
-            versions[row.entity].map { $0 == row.version } ?? (kept[row.entity] != nil)
-          if isLast { current[row.entity] = row.position }
+        var keeping: [String: Int64] = [:]
+        for row in old where versions[row.entity] == row.version || kept[row.entity] != nil {
+          keeping[row.entity] = row.position
         }
         let superseded =
           kept.values.sorted()
-          + old.filter { current[$0.entity] != $0.position }.map(\.position)
+          + old.filter { keeping[$0.entity] != $0.position }.map(\.position)
         for position in superseded {
           commit.run("DELETE FROM storage_outbox WHERE position = ?1", [position])
         }
-        for entity in kept.keys.sorted() where current[entity] == nil {
-          commit.run("DELETE FROM storage_kept WHERE entity = ?1", [entity])
-        }
-        for (entity, position) in current.sorted(by: { $0.value < $1.value }) {
+        for (entity, position) in keeping.sorted(by: { $0.value < $1.value }) {
           commit.run(
             """
             INSERT INTO storage_kept (entity, position) VALUES (?1, ?2)

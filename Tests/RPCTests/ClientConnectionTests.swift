@@ -289,6 +289,18 @@ struct ClientConnectionTests {
     #expect(witness.events.contains(line) == (scale == 2))
   }
 
+  @Test("a server's complaint of pings counts once, however often a connection repeats it")
+  func repeatedComplaint() async throws {
+    try await ScriptedServer.withClient { turn in
+      guard let stream = turn.endedRequest else { return }
+      for _ in 0..<3 { turn.session.submitGoAway(.enhanceYourCalm, reason: "too_many_pings") }
+      turn.answerWell(stream)
+    } _: { channel in
+      #expect(try await channel.echo("x") == "x")
+      #expect(channel.keepaliveScale == 2)
+    }
+  }
+
   @Test("connectivity can be read and awaited; connect() starts connecting by itself")
   func connectivity() async throws {
     try await withServer(try echoDispatcher()) { _, address, loops in

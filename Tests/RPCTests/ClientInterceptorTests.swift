@@ -205,4 +205,37 @@ struct ClientInterceptorTests {
     #expect(error?.code == .unavailable)
     #expect(observer.witness.events.filter { $0.hasPrefix("ended ") } == ["ended UNAVAILABLE"])
   }
+
+  /// A channel that waits for its backend.
+  private struct Waiting: Channel {
+    func openExchange<Result: Sendable>(
+      _ head: RequestHead, options: ExchangeOptions,
+      _ body: (ClientExchange) async throws -> Result
+    ) async throws -> Result {
+      do {
+        // Waits until it is cancelled.
+        try await Task.sleep(for: .seconds(10))
+      } catch {
+        throw RPCError(.cancelled, "nobody waits")
+      }
+      throw RPCError(.unavailable, "nobody came")
+    }
+  }
+
+  @Test("a stream that a cancelled task begins does not wait for its backend")
+  func cancelledBefore() async throws {
+    let channel = Waiting().with(
+      ChannelPolicy(interceptors: [Note(name: "a", witness: Witness())]))
+    let error: RPCError? = await withTaskGroup(of: RPCError?.self) { group in
+      group.cancelAll()
+      group.addTask {
+        await failure {
+          let _: ClientStreamingCall<Text, Text> = try await channel.clientStreaming(
+            EchoService.collect)
+        }
+      }
+      return await group.next() ?? nil
+    }
+    #expect(error?.code == .cancelled)
+  }
 }

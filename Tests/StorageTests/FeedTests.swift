@@ -221,11 +221,38 @@ struct FeedTests {
         #expect(left.first { $0.entity == "notes/a" }?.version == latest)
         #expect(left.count == 2)
       }
-      // A later event is its last one: what was kept of it goes.
+      // A later one takes its place even if it is not the last, for those who took the kept one.
       try await database.write(
         Commit(at: now.addingTimeInterval(500), events: [Notes.event("a", version: 5)]))
       try await purge(database, before: now.addingTimeInterval(600), versions: 9)
-      #expect(try await database.feed(after: .start).map(\.entity) == ["notes/b1"])
+      let left = try await database.feed(after: .start)
+      #expect(left.map(\.entity) == ["notes/b1", "notes/a"])
+      #expect(left.last?.version == 5)
+    }
+  }
+
+  @Test(
+    "a consumer among the kept events learns of an end that purges came to one event at a time",
+    arguments: Engine.allCases)
+  func keptSteps(_ engine: Engine) async throws {
+    try await engine.withDatabase { database in
+      func purge(_ seconds: Double, _ versions: [String: Int64]) async throws {
+        _ = try await database.purgeFeed(before: now + seconds) { _ in .constant(versions) }
+      }
+      try await emit(database, ["a", "b"])
+      try await purge(10, ["notes/a": 1, "notes/b": 1])
+      let taken = try #require(try await database.feed(after: .start, limit: 1).last).cursor
+      for version in 2...4 {
+        let event = Notes.event("a", version: Int64(version))
+        try await database.write(Commit(at: now + Double(version) * 100, events: [event]))
+      }
+      // Neither the second event nor the third is the last one when a purge passes it.
+      try await purge(210, ["notes/a": 3, "notes/b": 1])
+      try await purge(310, ["notes/b": 1])
+      try await purge(410, ["notes/b": 1])
+      let rest = try await database.feed(after: taken)
+      #expect(rest.map(\.entity) == ["notes/b", "notes/a"])
+      #expect(rest.map(\.version) == [1, 4])
     }
   }
 

@@ -2,18 +2,38 @@
 enum JSONReason {
   /// Returns the Chinese text of a reason; a general one for a reason that is not in the table.
   static func chinese(_ reason: String) -> String {
-    if let match = reason.wholeMatch(of: /(?:line (\d+), )?byte (\d+): (.+)/) {
-      let line = match.1.map { "第 \($0) 行" } ?? ""
-      return "\(line)第 \(match.2) 字节：\(chinese(String(match.3)))"
-    }
     if let text = texts[reason] { return text }
-    if reason.hasPrefix("expected "), let text = expectation(reason.dropFirst(9)) {
+    if let text = rest(of: reason[...], behind: "expected ").flatMap(expectation) {
       return "应为\(text)"
     }
-    if let match = reason.wholeMatch(of: /give its fields, such as (.+)/) {
-      return "请分别给出其中各字段，例如 \(match.1)"
+    if let example = rest(of: reason[...], behind: "give its fields, such as ") {
+      return "请分别给出其中各字段，例如 \(example)"
     }
+    if let (place, fault) = placed(reason) { return "\(place)：\(chinese(fault))" }
     return "不符合接口说明"
+  }
+
+  /// What follows `start`, if the text begins with it. A regular expression would be compiled for
+  /// each of a hundred wrong fields.
+  private static func rest(of text: Substring, behind start: String) -> Substring? {
+    text.hasPrefix(start) ? text.dropFirst(start.count) : nil
+  }
+
+  /// Splits `line 2, byte 7: fault` and `byte 7: fault`.
+  private static func placed(_ reason: String) -> (place: String, fault: String)? {
+    let parts = reason.split(separator: ": ", maxSplits: 1)
+    guard parts.count == 2 else { return nil }
+    var place = ""
+    for word in parts[0].split(separator: ", ") {
+      if let number = rest(of: word, behind: "line ") {
+        place += "第 \(number) 行"
+      } else if let number = rest(of: word, behind: "byte ") {
+        place += "第 \(number) 字节"
+      } else {
+        return nil
+      }
+    }
+    return (place, String(parts[1]))
   }
 
   private static let texts = [
@@ -58,21 +78,24 @@ enum JSONReason {
 
   private static func expectation(_ text: Substring) -> String? {
     if let known = expectations[String(text)] { return known }
-    if let match = text.wholeMatch(of: /an integer of (-?\d+) to (\d+)/) {
-      return " \(match.1) 至 \(match.2) 的整数"
+    if let bounds = rest(of: text, behind: "an integer of ")?.split(separator: " to "),
+      bounds.count == 2
+    {
+      return " \(bounds[0]) 至 \(bounds[1]) 的整数"
     }
-    if let match = text.wholeMatch(of: /a key that is (.+)/) {
-      return expectation(match.1).map { "键，且为\($0)" }
+    if let key = rest(of: text, behind: "a key that is ") {
+      return expectation(key).map { "键，且为\($0)" }
     }
-    if let match = text.wholeMatch(of: /one of (.+)/) {
-      return "以下之一：" + match.1.replacing(", ", with: "、")
+    if let values = rest(of: text, behind: "one of ") {
+      return "以下之一：" + values.replacing(", ", with: "、")
     }
-    if let match = text.wholeMatch(of: /a value of (.+)/) { return " \(match.1) 的取值" }
-    if let match = text.wholeMatch(of: /a time such as (.+)/) { return "时间，例如 \(match.1)" }
-    if let match = text.wholeMatch(of: /a duration such as (.+)/) { return "时长，例如 \(match.1)" }
-    if let match = text.wholeMatch(of: /paths such as (.+)/) { return "字段路径，例如 \(match.1)" }
+    if let type = rest(of: text, behind: "a value of ") { return " \(type) 的取值" }
+    if let time = rest(of: text, behind: "a time such as ") { return "时间，例如 \(time)" }
+    if let time = rest(of: text, behind: "a duration such as ") { return "时长，例如 \(time)" }
+    if let paths = rest(of: text, behind: "paths such as ") { return "字段路径，例如 \(paths)" }
     // Marks, such as "," or "@type".
-    if let match = text.wholeMatch(of: /(?:one )?("[^"]+")/) { return " \(match.1)" }
-    return nil
+    let mark = rest(of: text, behind: "one ") ?? text
+    let isMark = mark.count > 2 && mark.hasPrefix("\"") && mark.hasSuffix("\"")
+    return isMark ? " \(mark)" : nil
   }
 }

@@ -1,0 +1,92 @@
+import Glibc
+import NIOCore
+import NIOPosix
+import RPC
+import Synchronization
+import Testing
+
+@testable import RPCTransport
+
+/// Chains of expensive jobs, each of which waits for a poll before the next one. The first job
+/// writes to a pipe that the loop reads.
+private final class Chains: Sendable {
+  private static let count = 2
+  private static let length = 100
+
+  private let executor: LoopExecutor
+  private let writeEnd: Int32
+  private let ran = Mutex(0)
+  /// The jobs that had run when the pipe was read.
+  let ranWhenRead = Mutex<Int?>(nil)
+  let done: AsyncStream<Void>
+  private let last: AsyncStream<Void>.Continuation
+
+  init(_ executor: LoopExecutor, writeEnd: Int32) {
+    self.executor = executor
+    self.writeEnd = writeEnd
+    (done, last) = AsyncStream<Void>.makeStream()
+  }
+
+  func start() {
+    for _ in 0..<Self.count { begin(Self.length) }
+  }
+
+  private func begin(_ left: Int) {
+    Task(executorPreference: executor) { @Sendable in self.run(left) }
+  }
+
+  private func run(_ left: Int) {
+    let end = ContinuousClock.now + .microseconds(500)
+    while ContinuousClock.now < end {}
+    let count = ran.withLock { ran in
+      ran += 1
+      return ran
+    }
+    if count == 1 { _ = write(writeEnd, "x", 1) }
+    if count == Self.count * Self.length { last.finish() }
+    if left > 1 { executor.afterPoll { self.begin(left - 1) } }
+  }
+
+  func wasRead() {
+    let now = ran.withLock { $0 }
+    ranWhenRead.withLock { $0 = now }
+  }
+}
+
+private final class Reader: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+
+  private let chains: Chains
+
+  init(_ chains: Chains) { self.chains = chains }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) { chains.wasRead() }
+}
+
+@Suite("Polls of a loop", .timeLimit(.minutes(1)))
+struct PollTests {
+  @Test("work that waits for a poll waits for it, however much of it there is")
+  func polls() async throws {
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    let executor = LoopExecutor(group.next())
+    var ends: [Int32] = [0, 0]
+    let code = pipe(&ends)
+    try #require(code == 0)
+    let chains = Chains(executor, writeEnd: ends[1])
+    let channel = try await NIOPipeBootstrap(group: group)
+      .channelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHandler(Reader(chains))
+        }
+      }
+      .takingOwnershipOfDescriptor(input: ends[0]).get()
+    executor.execute { chains.start() }
+    for await _ in chains.done {}
+    // The first jobs of both chains come before the first poll.
+    let ran = try #require(chains.ranWhenRead.withLock { $0 })
+    #expect(ran <= 8)
+    try await channel.close()
+    close(ends[1])
+    try await group.shutdownGracefully()
+  }
+}
