@@ -296,7 +296,8 @@ struct ClientConnectionTests {
       for _ in 0..<3 { turn.session.submitGoAway(.enhanceYourCalm, reason: "too_many_pings") }
       turn.answerWell(stream)
     } _: { channel in
-      #expect(try await channel.echo("x") == "x")
+      let answer = try? await channel.echo("x")
+      #expect(answer == "x")
       #expect(channel.keepaliveScale == 2)
     }
   }

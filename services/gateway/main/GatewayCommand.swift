@@ -102,7 +102,8 @@ struct GatewayCommand: AsyncParsableCommand {
       inner: link.targets.compactMap { HostPort($0) }, tls: link.identity.isEmpty ? nil : tls)
     (client.balancing, client.connectsPerLoop) = (link.balancing, true)
     if !link.isHealthChecked { client.healthService = nil }
-    client.limits.streamWindowBytes = 256 << 10  // what a slow caller holds of it
+    // What a caller that does not read holds. A thousand such calls leave the connection its credit.
+    client.limits.streamWindowBytes = 64 << 10
     return client
   }
 
