@@ -317,6 +317,8 @@ def test_a_clerk_signs_in_chooses_a_password_and_works(running, binaries, tmp_pa
     (["organizations", "exprot"], "did you mean export?"),
     (["staff", "create", "a.b", "--display-name", "x", "--role", "CLARK"],
      "one of VIEWER, CLERK, ADMINISTRATOR; did you mean CLERK?"),
+    (["staff", "create", "a.b", "--display-name", "x", "--role", "ADMINISTRATOR",
+      "--organization", ""], "--organization is empty"),
     (["partners", "usage", "partners/1", "--date", "yesterday"], "a day is written as 2026-11-21"),
     (["partners", "usage", "partners/1", "--date", "yesterday"], "Usage: yijia partners usage"),
     (["partners", "keys", "create", "1", "--expires", "soon"], "Usage: yijia partners keys create"),

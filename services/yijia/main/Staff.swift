@@ -38,6 +38,13 @@ struct Staff: AsyncParsableCommand {
     @Option(help: "The organization whose subtree they act in. [administrators: the whole tree]")
     var organization: String?
 
+    func validate() throws {
+      // A variable of a shell that is not set must not make an account for the whole tree.
+      guard organization != "" else {
+        throw ValidationError("--organization is empty; leave it out to mean the whole tree")
+      }
+    }
+
     func run() async throws {
       try await connection.with(.staff) { client in
         var request = CreateStaffRequest()
