@@ -93,6 +93,9 @@ public final class PostgresDatabase: Storage.Database {
     try await Self.patiently("migrate", engine.options) { try migrator.migrate(migrations) }
   }
 
+  /// Executes them on a connection without limits of time, in one transaction, under the store's
+  /// lock. If the connection is lost during the commit, they may have been executed: check before
+  /// a repetition.
   public func alter(
     _ statements: [Statement], then queries: [AnyQuery]
   ) async throws -> ReadResults {

@@ -18,7 +18,8 @@ final class PostgresLink: @unchecked Sendable {
   /// - Throws: `StorageError.unreachable`, also where there is no libpq; `.address`.
   init(url: String, options: PostgresOptions, at place: Place? = nil) throws(StorageError) {
     if let problem = yijia_load_libpq() {
-      throw .unreachable(.init("PostgreSQL needs libpq (Debian: libpq5): \(String(cString: problem))"))
+      let reason = String(cString: problem)
+      throw .unreachable(.init("PostgreSQL needs libpq (Debian: libpq5): \(reason)"))
     }
     // The last of repeated keywords wins: entries before the URL are defaults.
     var settings: [(String, String)] = [
