@@ -14,8 +14,8 @@ polite() { nice -n "${YIJIA_NICE:-5}" "$@"; }
 SUITE=(yijia yijia-gateway yijia-members yijia-stations)
 
 # Builds products for release. Swift's libraries are part of each: an executable then runs on a
-# machine without Swift, and a call costs fewer instructions. The rest is for less memory: names that
-# nobody looks up are left out, and relocations are packed, which needs glibc 2.36 or later.
+# machine without Swift, and a call costs fewer instructions. The rest is for less memory: names
+# that nobody looks up are left out, and relocations are packed, which needs glibc 2.36 or later.
 build_release() { # PRODUCT…
   local product
   local -a flags=(--static-swift-stdlib -Xswiftc -use-ld=lld -Xlinker --no-export-dynamic)

@@ -102,7 +102,7 @@ struct GatewayCommand: AsyncParsableCommand {
       inner: link.targets.compactMap { HostPort($0) }, tls: link.identity.isEmpty ? nil : tls)
     (client.balancing, client.connectsPerLoop) = (link.balancing, true)
     if !link.isHealthChecked { client.healthService = nil }
-    // What a caller that does not read holds. A thousand such calls leave the connection its credit.
+    // What a caller that does not read holds: a thousand such calls leave others their credit.
     client.limits.streamWindowBytes = 64 << 10
     return client
   }

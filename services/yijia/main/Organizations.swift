@@ -87,9 +87,9 @@ struct Organizations: AsyncParsableCommand {
   struct Move: Action {
     static let abstract = "Move organizations, with everything below them, below another one."
     static let discussion = """
-      A move is one step for the whole subtree; --region-code is for the organization itself. Where \
-      those below it get other regions too, go by way of an organization whose region contains \
-      both.
+      A move is one step for the whole subtree; --region-code is for the organization itself. \
+      Where those below it get other regions too, go by way of an organization whose region \
+      contains both.
       Examples:
         yijia organizations move q-tongda --below q-130303 --region-code 130303
         yijia organizations move q-130303001 --below qinhuangdao --region-code 130300
