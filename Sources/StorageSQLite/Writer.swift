@@ -147,10 +147,13 @@ final class Writer {
   /// Ends the store after a failed commit or fsync. Nothing more is acknowledged until the store is
   /// opened again and has recovered from its WAL.
   private func stop(_ failure: StorageError, _ group: ArraySlice<any WriteJob>) {
-    for job in group { job.finish(failure) }
-    for job in shared.writes.abandon(failure) { job.finish(failure) }
-    for job in shared.reads.abandon(failure) { job.finish(throwing: failure) }
+    // Whoever learns of the failure must find the store closed to reads, too.
+    let writes = shared.writes.abandon(failure)
+    let reads = shared.reads.abandon(failure)
     shared.failure.withLock { $0 = failure }
+    for job in group { job.finish(failure) }
+    for job in writes { job.finish(failure) }
+    for job in reads { job.finish(throwing: failure) }
     shared.end(failure)
   }
 }
