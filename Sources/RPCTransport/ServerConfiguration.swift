@@ -5,8 +5,7 @@ public struct ServerConfiguration: Sendable, Hashable {
   /// The TLS settings; nil for plaintext HTTP/2 with prior knowledge.
   public var tls: ServerTLS?
   /// Whether HTTP/1.1 is accepted on the same port: with TLS unless ALPN chooses HTTP/2, without by
-  /// the first bytes.
-  /// It carries what exchange handlers answer, and no gRPC.
+  /// the first bytes. It carries what exchange handlers answer, and no gRPC.
   public var allowsHTTP1 = false
   /// The limits of each connection.
   public var limits = ConnectionLimits()
