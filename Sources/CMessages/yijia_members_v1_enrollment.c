@@ -184,8 +184,8 @@ static const ProtobufCFieldDescriptor yijia__members__v1__EnrollmentApplication_
   {"new_form_worker", 16, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BOOL,
    offsetof(struct yijia__members__v1__EnrollmentApplication, has_new_form_worker), offsetof(struct yijia__members__v1__EnrollmentApplication, f_new_form_worker),
    NULL, NULL, 0, 0x0, NULL, NULL},
-  {"driving_licence", 17, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
-   offsetof(struct yijia__members__v1__EnrollmentApplication, has_driving_licence), offsetof(struct yijia__members__v1__EnrollmentApplication, f_driving_licence),
+  {"driver_license", 17, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__EnrollmentApplication, has_driver_license), offsetof(struct yijia__members__v1__EnrollmentApplication, f_driver_license),
    NULL, NULL, 0, 0x2200, NULL, NULL},
 };
 static const unsigned yijia__members__v1__EnrollmentApplication__by_name[17] = {7, 5, 4, 6, 16, 10, 9, 3, 8, 13, 15, 12, 0, 2, 11, 1, 14};

@@ -549,8 +549,8 @@ static const ProtobufCFieldDescriptor yijia__members__v1__MemberDetails__fields[
   {"new_form_worker", 8, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BOOL,
    offsetof(struct yijia__members__v1__MemberDetails, has_new_form_worker), offsetof(struct yijia__members__v1__MemberDetails, f_new_form_worker),
    NULL, NULL, 0, 0x0, NULL, NULL},
-  {"driving_licence", 9, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
-   offsetof(struct yijia__members__v1__MemberDetails, has_driving_licence), offsetof(struct yijia__members__v1__MemberDetails, f_driving_licence),
+  {"driver_license", 9, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__MemberDetails, has_driver_license), offsetof(struct yijia__members__v1__MemberDetails, f_driver_license),
    NULL, NULL, 0, 0x2200, NULL, NULL},
 };
 static const unsigned yijia__members__v1__MemberDetails__by_name[9] = {4, 8, 1, 0, 5, 6, 7, 2, 3};

@@ -102,15 +102,15 @@ def test_a_value_that_is_not_understood_refuses_its_row(suite, binaries, tmp_pat
     people = [PEOPLE.next() for _ in range(4)]
     roster = tmp_path / "words.csv"
     write(roster, [
-        row(people[0], migrant_worker="是", new_form_worker="yes", driving_licence="a2、d"),
-        row(people[1], migrant_worker="maybe", driving_licence="A9"),
+        row(people[0], migrant_worker="是", new_form_worker="yes", driver_license="a2、d"),
+        row(people[1], migrant_worker="maybe", driver_license="A9"),
         row(people[2], consent_time="2025-11-24"), row(people[3], group="COURRIER", phone="1"),
-    ], (*COLUMNS, "migrant_worker", "new_form_worker", "driving_licence"))
+    ], (*COLUMNS, "migrant_worker", "new_form_worker", "driver_license"))
     mend = tmp_path / "mend.csv"
     told = enrolled(suite, binaries, roster, "--refused", mend, status=2)
     assert "1 row received, 3 refused" in told
     assert "row 3, migrant_worker: Say true or false. (INVALID_VALUE)" in told
-    assert "(INVALID_LICENCE)" in told
+    assert "(INVALID_LICENSE)" in told
     assert "row 4, consent_time: Write a time with its zone" in told
     assert "agree_time" not in told
     assert "row 5, group: Say one of TRUCK_DRIVER" in told
@@ -119,15 +119,15 @@ def test_a_value_that_is_not_understood_refuses_its_row(suite, binaries, tmp_pat
     told = suite.client("staff").members.ExportPersonalData(members.ExportPersonalDataRequest(
         name=known(suite, people[0])[0].name, reason="integration test"))
     [sent] = [part.application.application for part in told if part.HasField("application")]
-    assert sent.migrant_worker and sent.new_form_worker and sent.driving_licence == "A2D"
+    assert sent.migrant_worker and sent.new_form_worker and sent.driver_license == "A2D"
     # The file of the refused rows is a roster, once it is mended.
     with mend.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     for one, columns in zip(
-            rows, [["migrant_worker", "driving_licence"], ["consent_time"], ["group", "phone"]]):
+            rows, [["migrant_worker", "driver_license"], ["consent_time"], ["group", "phone"]]):
         assert all(f"{column}: " in one["problem"] for column in columns)
     mended = [
-        dict(one, migrant_worker="否", driving_licence="", group="COURIER", phone=person.phone,
+        dict(one, migrant_worker="否", driver_license="", group="COURIER", phone=person.phone,
              consent_time="2025-11-24T09:30:00+08:00")
         for one, person in zip(rows, people[1:])]
     write(mend, mended, list(mended[0]))

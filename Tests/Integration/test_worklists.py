@@ -212,7 +212,7 @@ def test_a_membership_is_looked_up_changed_and_erased(work, enroll, tmp_path):
         "members", "leave", "", "--reason", "没有写编号", status=1)
     updated = work(
         "members", "update", number, "--group", "TRUCK_DRIVER", "--vehicle-plate", "冀C12345",
-        "--driving-licence", "b2", "--labour-relation", "CLEAR", "--new-form-worker", "true",
+        "--driver-license", "b2", "--labour-relation", "CLEAR", "--new-form-worker", "true",
         "--reason", "换了工作")
     assert "  TRUCK_DRIVER  " in updated
     assert number in work("members", "list", "--ancestor", "q-130306", "--group", "TRUCK_DRIVER")
@@ -236,7 +236,7 @@ def test_a_membership_is_looked_up_changed_and_erased(work, enroll, tmp_path):
     parts = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     assert parts[0]["record"]["residentId"] == person.resident_id
     details = parts[0]["record"]["details"]
-    assert details["drivingLicence"] == "B2" and details["newFormWorker"] is True
+    assert details["driverLicense"] == "B2" and details["newFormWorker"] is True
     assert details["labourRelation"] == "LABOUR_RELATION_CLEAR"
     assert "migrantWorker" not in details, "what is not named stays"
     assert file.stat().st_mode & 0o777 == 0o600

@@ -72,18 +72,18 @@ struct CorrectedFactsTests {
     }
   }
 
-  @Test("the new-form flag and the licence of an application are kept, and corrected by staff")
+  @Test("the new-form flag and the license of an application are kept, and corrected by staff")
   func drivers() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
       #expect(
         try await refusal {
           try await harness.submit(
-            Applicant.application(1) { ($0.vehiclePlate, $0.drivingLicence) = ("C1", "Z9") })
+            Applicant.application(1) { ($0.vehiclePlate, $0.driverLicense) = ("C1", "Z9") })
         } == "INVALID_FIELDS application.vehicle_plate=INVALID_PLATE "
-          + "application.driving_licence=INVALID_LICENCE")
+          + "application.driver_license=INVALID_LICENSE")
       let name = try await harness.submit(
-        Applicant.application(1) { ($0.newFormWorker, $0.drivingLicence) = (true, "ａ2、d") },
+        Applicant.application(1) { ($0.newFormWorker, $0.driverLicense) = (true, "ａ2、d") },
         as: .administrator
       ).member
       var kept: EnrollmentApplication?
@@ -91,22 +91,22 @@ struct CorrectedFactsTests {
         if case .application(let one)? = part.part { kept = one.application }
       }
       #expect(kept?.newFormWorker == true)
-      #expect(kept?.drivingLicence == "A2D", "normalized")
+      #expect(kept?.driverLicense == "A2D", "normalized")
       var request = UpdateMemberRequest()
       (request.requestID, request.reason) = (UUID().uuidString, "本人来函更正")
       var member = try await harness.members()[0]
-      #expect(member.details?.drivingLicence == "A2D")
+      #expect(member.details?.driverLicense == "A2D")
       #expect(member.details?.newFormWorker == nil, "that of the application applies")
-      member.details = .with { ($0.newFormWorker, $0.drivingLicence) = (false, "B2") }
+      member.details = .with { ($0.newFormWorker, $0.driverLicense) = (false, "B2") }
       request.member = member
       request.updateMask = .with {
-        $0.paths = ["details.new_form_worker", "details.driving_licence"]
+        $0.paths = ["details.new_form_worker", "details.driver_license"]
       }
       let client = try harness.client(.administrator)
       _ = try await client.updateMember(request)
       let shown = try await harness.members()[0].details
       #expect(shown?.newFormWorker == false)
-      #expect(shown?.drivingLicence == "B2")
+      #expect(shown?.driverLicense == "B2")
     }
   }
 }

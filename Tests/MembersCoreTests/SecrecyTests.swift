@@ -15,7 +15,7 @@ struct SecrecyTests {
         $0.personName = "欧阳铁柱"
         $0.employerName = "某某运输有限公司"
         $0.vehiclePlate = "皖F12345"
-        $0.drivingLicence = "A1A2A3DMNP"
+        $0.driverLicense = "A1A2A3DMNP"
         $0.platform = "某某货运平台"
       }
       let enrollment = try await harness.submit(application, as: .administrator)
@@ -33,7 +33,7 @@ struct SecrecyTests {
       let secrets = [
         application.residentID, String(application.residentID.prefix(14)), application.phone,
         application.personName, application.employerName, application.vehiclePlate,
-        application.drivingLicence, application.platform, memberCode, Applicant.residentID(2),
+        application.driverLicense, application.platform, memberCode, Applicant.residentID(2),
         Applicant.phone(2),
       ]
       let files = try await harness.storedBytes()

@@ -154,6 +154,13 @@ struct FeedTests {
     }
   }
 
+  /// Purges what is older than so many seconds after `now`, with those current versions.
+  private func purge(
+    _ database: any Database, _ seconds: Double, _ versions: [String: Int64]
+  ) async throws {
+    _ = try await database.purgeFeed(before: now + seconds) { _ in .constant(versions) }
+  }
+
   /// Purges with the last event of every note kept.
   private func purge(_ database: any Database, before time: Date, versions: Int64) async throws {
     _ = try await database.purgeFeed(before: time) { entities in
@@ -236,20 +243,17 @@ struct FeedTests {
     arguments: Engine.allCases)
   func keptSteps(_ engine: Engine) async throws {
     try await engine.withDatabase { database in
-      func purge(_ seconds: Double, _ versions: [String: Int64]) async throws {
-        _ = try await database.purgeFeed(before: now + seconds) { _ in .constant(versions) }
-      }
       try await emit(database, ["a", "b"])
-      try await purge(10, ["notes/a": 1, "notes/b": 1])
+      try await purge(database, 10, ["notes/a": 1, "notes/b": 1])
       let taken = try #require(try await database.feed(after: .start, limit: 1).last).cursor
       for version in 2...4 {
         let event = Notes.event("a", version: Int64(version))
         try await database.write(Commit(at: now + Double(version) * 100, events: [event]))
       }
       // Neither the second event nor the third is the last one when a purge passes it.
-      try await purge(210, ["notes/a": 3, "notes/b": 1])
-      try await purge(310, ["notes/b": 1])
-      try await purge(410, ["notes/b": 1])
+      try await purge(database, 210, ["notes/a": 3, "notes/b": 1])
+      try await purge(database, 310, ["notes/b": 1])
+      try await purge(database, 410, ["notes/b": 1])
       let rest = try await database.feed(after: taken)
       #expect(rest.map(\.entity) == ["notes/b", "notes/a"])
       #expect(rest.map(\.version) == [1, 4])
@@ -261,11 +265,8 @@ struct FeedTests {
     arguments: Engine.allCases)
   func keptEnds(_ engine: Engine) async throws {
     try await engine.withDatabase { database in
-      func purge(_ seconds: Double, _ versions: [String: Int64]) async throws {
-        _ = try await database.purgeFeed(before: now + seconds) { _ in .constant(versions) }
-      }
       try await emit(database, ["a", "b", "c"])
-      try await purge(10, ["notes/a": 1, "notes/b": 1, "notes/c": 1])
+      try await purge(database, 10, ["notes/a": 1, "notes/b": 1, "notes/c": 1])
       let taken = try #require(try await database.feed(after: .start, limit: 2).last).cursor
       #expect(taken.isCatchingUp)
       // While the consumer is away, one entity changes, one ends, and others of which nothing is
@@ -274,15 +275,15 @@ struct FeedTests {
         Notes.event("a", version: 2), Notes.event("b", version: 2), Notes.event("x"),
       ]
       try await database.write(Commit(at: now + 100, events: events))
-      try await purge(110, ["notes/a": 2, "notes/c": 1])
+      try await purge(database, 110, ["notes/a": 2, "notes/c": 1])
       try await emit(database, ["y"], at: now + 200)
-      try await purge(210, ["notes/a": 2, "notes/c": 1])
+      try await purge(database, 210, ["notes/a": 2, "notes/c": 1])
       try await emit(database, ["z"], at: now + 300)
       let rest = try await database.feed(after: taken)
       #expect(rest.map(\.entity) == ["notes/c", "notes/a", "notes/b", "notes/z"])
       #expect(rest.map(\.version) == [1, 2, 2, 1])
       // Nor does another purge remove what a consumer has yet to learn.
-      try await purge(310, ["notes/a": 2, "notes/c": 1])
+      try await purge(database, 310, ["notes/a": 2, "notes/c": 1])
       let left = try await database.feed(after: taken)
       #expect(left.map(\.entity) == ["notes/c", "notes/a", "notes/b"])
     }

@@ -47,34 +47,46 @@ struct PostgresWriteTests {
     }
   }
 
+  /// Holds writes up until all have decided, so that they share transactions, and returns their
+  /// failures by index.
+  private func together(
+    _ database: PostgresDatabase, _ link: PostgresLink, count: Int,
+    _ decide: @escaping @Sendable (Int) throws -> Commit
+  ) async throws -> [Int: any Error] {
+    let lock = try PostgresSession(link).lock
+    _ = try link.rows("SELECT pg_advisory_lock(?1)", [.integer(lock)])
+    let decided = Counter()
+    let writes = (0..<count).map { index in
+      Task {
+        try await database.write { () -> Step<Void> in
+          decided.next()
+          return .commit(try decide(index), ())
+        }
+      }
+    }
+    try await eventually { decided.value == count }
+    _ = try link.rows("SELECT pg_advisory_unlock(?1)", [.integer(lock)])
+    var failures: [Int: any Error] = [:]
+    for (index, write) in writes.enumerated() {
+      if case .failure(let error) = await write.result { failures[index] = error }
+    }
+    return failures
+  }
+
   @Test("of writes that share a transaction, one that fails takes no other with it")
   func groups() async throws {
     struct Refused: Error {}
     try await withDatabase(PostgresOptions()) { database, link in
-      let lock = try PostgresSession(link).lock
-      _ = try link.rows("SELECT pg_advisory_lock(?1)", [.integer(lock)])
       let before = database.statistics
-      let decided = Counter()
-      let writes = (0..<40).map { index in
-        Task {
-          try await database.write { () -> Step<Void> in
-            decided.next()
-            var commit = Commit(
-              at: now, statements: [Notes.insert("\(index == 8 ? 0 : index)")],
-              events: [Notes.event("\(index)")], audit: [Notes.audit("\(index)")])
-            if index == 7 { throw Refused() }
-            if index == 9 {
-              commit.run("UPDATE note SET size = 1 WHERE id = 'no'", expects: .exactly(1))
-            }
-            return .commit(commit, ())
-          }
+      let failures = try await together(database, link, count: 40) { index in
+        var commit = Commit(
+          at: now, statements: [Notes.insert("\(index == 8 ? 0 : index)")],
+          events: [Notes.event("\(index)")], audit: [Notes.audit("\(index)")])
+        if index == 7 { throw Refused() }
+        if index == 9 {
+          commit.run("UPDATE note SET size = 1 WHERE id = 'no'", expects: .exactly(1))
         }
-      }
-      try await eventually { decided.value == 40 }
-      _ = try link.rows("SELECT pg_advisory_unlock(?1)", [.integer(lock)])
-      var failures: [Int: any Error] = [:]
-      for (index, write) in writes.enumerated() {
-        if case .failure(let error) = await write.result { failures[index] = error }
+        return commit
       }
       // Whichever of 0 and 8 came first is stored.
       #expect(failures.count == 3)
@@ -97,30 +109,14 @@ struct PostgresWriteTests {
       // Another replica has taken up a newer key.
       let newer = NamedKeyring(name: "fields", ring: LiveKeyring(keyring.adding(at: now)))
       try await database.markKeys([newer])
-      let lock = try PostgresSession(link).lock
-      _ = try link.rows("SELECT pg_advisory_lock(?1)", [.integer(lock)])
-      let decided = Counter()
-      let writes = (0..<40).map { index in
-        Task {
-          try await database.write { () -> Step<Void> in
-            decided.next()
-            var commit = Commit(
-              at: now, statements: [Notes.insert("\(index)")], audit: [Notes.audit("\(index)")])
-            if index % 4 == 1 { try commit.refuseOutdated(hashKey: 1, sealed: sealed) }
-            return .commit(commit, ())
-          }
-        }
+      let failures = try await together(database, link, count: 40) { index in
+        var commit = Commit(
+          at: now, statements: [Notes.insert("\(index)")], audit: [Notes.audit("\(index)")])
+        if index % 4 == 1 { try commit.refuseOutdated(hashKey: 1, sealed: sealed) }
+        return commit
       }
-      try await eventually { decided.value == 40 }
-      _ = try link.rows("SELECT pg_advisory_unlock(?1)", [.integer(lock)])
-      for (index, write) in writes.enumerated() {
-        let result = await write.result
-        guard index % 4 == 1 else {
-          try result.get()
-          continue
-        }
-        #expect(throws: StorageError.outdatedKey) { try result.get() }
-      }
+      #expect(Set(failures.keys) == Set(stride(from: 1, to: 40, by: 4)))
+      #expect(failures.values.allSatisfy { $0 as? StorageError == .outdatedKey })
       #expect(try await database.read(Notes.count) == 30)
       #expect(try await database.verifyAudit().rows == 30)
     }
@@ -134,29 +130,13 @@ struct PostgresWriteTests {
         ALTER TABLE tag DROP CONSTRAINT tag_note_fkey, ADD CONSTRAINT tag_note_fkey
           FOREIGN KEY (note) REFERENCES note (id) DEFERRABLE INITIALLY DEFERRED
         """)
-      let lock = try PostgresSession(link).lock
-      _ = try link.rows("SELECT pg_advisory_lock(?1)", [.integer(lock)])
-      let decided = Counter()
-      let writes = (0..<8).map { index in
-        Task {
-          try await database.write { () -> Step<Void> in
-            decided.next()
-            var commit = Commit(at: now, statements: [Notes.insert("\(index)")])
-            if index == 3 { commit.run("INSERT INTO tag (note, name) VALUES ('none', 'x')") }
-            return .commit(commit, ())
-          }
-        }
+      let failures = try await together(database, link, count: 8) { index in
+        var commit = Commit(at: now, statements: [Notes.insert("\(index)")])
+        if index == 3 { commit.run("INSERT INTO tag (note, name) VALUES ('none', 'x')") }
+        return commit
       }
-      try await eventually { decided.value == 8 }
-      _ = try link.rows("SELECT pg_advisory_unlock(?1)", [.integer(lock)])
-      for (index, write) in writes.enumerated() {
-        let result = await write.result
-        guard index == 3 else {
-          try result.get()
-          continue
-        }
-        #expect(throws: StorageError.constraint(.init(kind: .foreignKey))) { try result.get() }
-      }
+      #expect(failures.count == 1)
+      #expect(failures[3] as? StorageError == .constraint(.init(kind: .foreignKey)))
       #expect(try await database.read(Notes.count) == 7)
     }
   }

@@ -68,8 +68,8 @@ struct yijia__members__v1__EnrollmentApplication {
   ProtobufCBinaryData f_vehicle_plate;
   protobuf_c_boolean has_new_form_worker;
   protobuf_c_boolean f_new_form_worker;
-  protobuf_c_boolean has_driving_licence;
-  ProtobufCBinaryData f_driving_licence;
+  protobuf_c_boolean has_driver_license;
+  ProtobufCBinaryData f_driver_license;
 };
 
 /* yijia.members.v1.Enrollment */

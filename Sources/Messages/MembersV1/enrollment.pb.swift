@@ -328,8 +328,8 @@ public struct EnrollmentApplication: Message {
   public var vehiclePlate: String = ""
   /// Whether the person works in a new form of employment 新就业形态.
   public var newFormWorker: Bool = false
-  /// The vehicle classes of a driver's licence 准驾车型, e.g. "A2" or "B2D"; up to 16 characters.
-  public var drivingLicence: String = ""
+  /// The vehicle classes of a driver's license 准驾车型, e.g. "A2" or "B2D"; up to 16 characters.
+  public var driverLicense: String = ""
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -385,7 +385,7 @@ extension EnrollmentApplication {
       case 112: migrantWorker = direct.bool()
       case 122: vehiclePlate = direct.string()
       case 128: newFormWorker = direct.bool()
-      case 138: drivingLicence = direct.string()
+      case 138: driverLicense = direct.string()
       default: direct.refuse()
       }
     }
@@ -437,8 +437,8 @@ extension EnrollmentApplication {
     if c.pointee.has_new_form_worker != 0 {
       newFormWorker = c.pointee.f_new_form_worker != 0
     }
-    if c.pointee.has_driving_licence != 0 {
-      drivingLicence = Decoding.string(c.pointee.f_driving_licence)
+    if c.pointee.has_driver_license != 0 {
+      driverLicense = Decoding.string(c.pointee.f_driver_license)
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
@@ -446,8 +446,8 @@ extension EnrollmentApplication {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    if !drivingLicence.isEmpty {
-      encoding.string(drivingLicence, 138)
+    if !driverLicense.isEmpty {
+      encoding.string(driverLicense, 138)
     }
     if newFormWorker {
       encoding.bool(newFormWorker, 128)

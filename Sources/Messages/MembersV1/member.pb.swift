@@ -278,7 +278,7 @@ public struct Member: Message {
   public var createTime: GoogleProtobuf.Timestamp?
   /// The etag; changes with every change of the member.
   public var etag: String = ""
-  /// The employer, platform, vehicle and licence, and corrected facts.
+  /// The employer, platform, vehicle and license, and corrected facts.
   public var details: MemberDetails?
   public var unknownFields = UnknownFields()
 
@@ -1459,8 +1459,8 @@ public struct MemberDetails: Message {
   /// Whether the person works in a new form of employment, as corrected by staff; while not set, the
   /// application applies.
   public var newFormWorker: Bool?
-  /// The vehicle classes of a driver's licence; up to 16 characters.
-  public var drivingLicence: String = ""
+  /// The vehicle classes of a driver's license; up to 16 characters.
+  public var driverLicense: String = ""
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -1506,7 +1506,7 @@ extension MemberDetails {
       case 48: labourRelation = LabourRelation(rawValue: direct.int32())
       case 56: migrantWorker = direct.bool()
       case 64: newFormWorker = direct.bool()
-      case 74: drivingLicence = direct.string()
+      case 74: driverLicense = direct.string()
       default: direct.refuse()
       }
     }
@@ -1536,8 +1536,8 @@ extension MemberDetails {
     if c.pointee.has_new_form_worker != 0 {
       newFormWorker = c.pointee.f_new_form_worker != 0
     }
-    if c.pointee.has_driving_licence != 0 {
-      drivingLicence = Decoding.string(c.pointee.f_driving_licence)
+    if c.pointee.has_driver_license != 0 {
+      driverLicense = Decoding.string(c.pointee.f_driver_license)
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
@@ -1545,8 +1545,8 @@ extension MemberDetails {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    if !drivingLicence.isEmpty {
-      encoding.string(drivingLicence, 74)
+    if !driverLicense.isEmpty {
+      encoding.string(driverLicense, 74)
     }
     if let value = newFormWorker {
       encoding.bool(value, 64)
@@ -2518,7 +2518,7 @@ public struct UpdateMemberRequest: Message {
     set { _member = newValue.map { Box($0) } }
   }
   /// The fields to change: group, details, details.employer_name, details.employer_credit_code,
-  /// details.platform, details.vehicle_plate, details.driving_licence, details.areas,
+  /// details.platform, details.vehicle_plate, details.driver_license, details.areas,
   /// details.labour_relation, details.migrant_worker, details.new_form_worker.
   public var updateMask: GoogleProtobuf.FieldMask?
   /// The reason for the audit log; 4 to 200 characters.

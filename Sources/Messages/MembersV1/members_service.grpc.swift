@@ -563,7 +563,7 @@ public protocol MembersServiceProtocol: RPCService {
     context: ServerContext
   ) async throws
 
-  /// Compares a licence or industry roster with the members. The first message states the purpose,
+  /// Compares a license or industry roster with the members. The first message states the purpose,
   /// further ones hold thousands of rows each, as resident IDs or their SHA-256. The verdicts are
   /// sent in the order of the messages, followed by a summary with the units that no union covers.
   /// Nothing of the roster is stored, except for people who are not members if an outreach list is
@@ -3288,7 +3288,7 @@ public struct MembersServiceClient: Sendable {
     try await channel.serverStreaming(MembersServiceMethods.exportCoverages, request, options: options)
   }
 
-  /// Compares a licence or industry roster with the members. The first message states the purpose,
+  /// Compares a license or industry roster with the members. The first message states the purpose,
   /// further ones hold thousands of rows each, as resident IDs or their SHA-256. The verdicts are
   /// sent in the order of the messages, followed by a summary with the units that no union covers.
   /// Nothing of the roster is stored, except for people who are not members if an outreach list is

@@ -149,7 +149,7 @@ extension RosterHeader {
   }
 }
 
-/// A person of a licence or industry roster. Not stored, except for people added to an outreach
+/// A person of a license or industry roster. Not stored, except for people added to an outreach
 /// list.
 public struct RosterRow: Message {
   /// The client's number of the row, echoed in its verdict.

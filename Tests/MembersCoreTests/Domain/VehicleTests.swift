@@ -3,7 +3,7 @@ import Testing
 
 @testable import MembersCore
 
-@Suite("Plates and licences of drivers")
+@Suite("Plates and licenses of drivers")
 struct VehicleTests {
   @Test(
     "a plate is stored in one form, however it was written",
@@ -25,21 +25,21 @@ struct VehicleTests {
   }
 
   @Test(
-    "a licence is its vehicle classes, one after the other",
+    "a license is its vehicle classes, one after the other",
     arguments: [
       ("A2", "A2"), (" b2d ", "B2D"), ("Ｃ１", "C1"), ("A1、A2、D", "A1A2D"), ("C1/E", "C1E"),
       ("A1A2A3B1B2C1C2C3", "A1A2A3B1B2C1C2C3"),
     ])
-  func licences(raw: String, text: String) throws {
-    #expect(try DrivingLicence(checking: raw, field: "licence").text == text)
+  func licenses(raw: String, text: String) throws {
+    #expect(try DriverLicense(checking: raw, field: "license").text == text)
   }
 
   @Test(
-    "other texts are no classes of a licence",
+    "other texts are no classes of a license",
     arguments: ["A", "A4", "2A", "G", "A2A2", "、", "A2\n", "驾照", "A1A2A3B1B2C1C2C3D"])
-  func badLicences(raw: String) {
-    #expect(throws: FieldFailure.invalidLicence("licence")) {
-      try DrivingLicence(checking: raw, field: "licence")
+  func badLicenses(raw: String) {
+    #expect(throws: FieldFailure.invalidLicense("license")) {
+      try DriverLicense(checking: raw, field: "license")
     }
   }
 }

@@ -13,7 +13,7 @@ struct Enroll: AsyncParsableCommand {
       Columns: person_name, resident_id, phone, group, consent_version, consent_evidence, \
       consent_time (RFC 3339); optional: channel, campaign, work_area, residence_area, \
       domicile_area, labour_relation, employer_name, employer_credit_code, platform, \
-      organization_code, migrant_worker, new_form_worker, vehicle_plate, driving_licence.
+      organization_code, migrant_worker, new_form_worker, vehicle_plate, driver_license.
       Headings may be Chinese too: 姓名, 身份证号, 手机号, 群体 and so on. Cells are separated by commas, \
       semicolons or tabs; migrant_worker and new_form_worker are true or false, 是 or 否.
       A wrong row is refused with every wrong field named, and the others go on; the command then \
@@ -171,7 +171,7 @@ struct RosterEnrollment {
     application.migrantWorker = row.flag("migrant_worker")
     application.newFormWorker = row.flag("new_form_worker")
     application.vehiclePlate = row.text("vehicle_plate")
-    application.drivingLicence = row.text("driving_licence")
+    application.driverLicense = row.text("driver_license")
     return application
   }
 
@@ -213,7 +213,7 @@ enum RosterColumns {
     field("migrant_worker", "农民工"),
     field("new_form_worker", "新就业形态"),
     field("vehicle_plate", "车牌号"),
-    field("driving_licence", "准驾车型"),
+    field("driver_license", "准驾车型"),
   ]
 
   private static func field(

@@ -106,12 +106,12 @@ extension FieldFailure {
       text: LocalizedText(zh: "车牌号格式不正确。", en: "This is no license plate number."))
   }
 
-  static func invalidLicence(_ field: String) -> FieldFailure {
+  static func invalidLicense(_ field: String) -> FieldFailure {
     FieldFailure(
-      field: field, reason: "INVALID_LICENCE",
+      field: field, reason: "INVALID_LICENSE",
       text: LocalizedText(
         zh: "请按驾驶证填写准驾车型，如 A2 或 B2D。",
-        en: "Give the vehicle classes of the driver's licence, such as A2 or B2D."))
+        en: "Give the vehicle classes of the driver's license, such as A2 or B2D."))
   }
 
   static func inPast(

@@ -158,11 +158,11 @@ struct CheckedApplication: Sendable {
           try VehiclePlate(checking: plate, field: "application.vehicle_plate").text
         } ?? ""
     }
-    let licence = message.drivingLicence
-    if !licence.isEmpty {
-      message.drivingLicence =
+    let license = message.driverLicense
+    if !license.isEmpty {
+      message.driverLicense =
         checks.take { () throws(FieldFailure) in
-          try DrivingLicence(checking: licence, field: "application.driving_licence").text
+          try DriverLicense(checking: license, field: "application.driver_license").text
         } ?? ""
     }
   }

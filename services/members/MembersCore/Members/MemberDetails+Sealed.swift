@@ -30,10 +30,10 @@ extension MemberDetails {
           try VehiclePlate(checking: raw.vehiclePlate, field: "\(field).vehicle_plate").text
         } ?? ""
     }
-    if !raw.drivingLicence.isEmpty {
-      drivingLicence =
+    if !raw.driverLicense.isEmpty {
+      driverLicense =
         checks.take { () throws(FieldFailure) in
-          try DrivingLicence(checking: raw.drivingLicence, field: "\(field).driving_licence").text
+          try DriverLicense(checking: raw.driverLicense, field: "\(field).driver_license").text
         } ?? ""
     }
     areas = raw.areas.map { Areas(checking: $0, field: "\(field).areas", &checks) }
@@ -53,7 +53,7 @@ extension MemberDetails {
     employerCreditCode = application.employerCreditCode
     platform = application.platform
     vehiclePlate = application.vehiclePlate
-    drivingLicence = application.drivingLicence
+    driverLicense = application.driverLicense
   }
 
   /// Returns the details sealed under the person's key; `nil` if they are empty.

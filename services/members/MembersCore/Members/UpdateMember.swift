@@ -36,7 +36,7 @@ extension MembersService {
 private struct MemberUpdate: Sendable {
   private static let paths: Set = [
     "group", "details", "details.employer_name", "details.employer_credit_code",
-    "details.platform", "details.vehicle_plate", "details.driving_licence", "details.areas",
+    "details.platform", "details.vehicle_plate", "details.driver_license", "details.areas",
     "details.labour_relation", "details.migrant_worker", "details.new_form_worker",
   ]
 
@@ -73,7 +73,7 @@ private struct MemberUpdate: Sendable {
     if names("employer_credit_code") { kept.employerCreditCode = details.employerCreditCode }
     if names("platform") { kept.platform = details.platform }
     if names("vehicle_plate") { kept.vehiclePlate = details.vehiclePlate }
-    if names("driving_licence") { kept.drivingLicence = details.drivingLicence }
+    if names("driver_license") { kept.driverLicense = details.driverLicense }
     if names("areas") { kept.areas = details.areas }
     if names("labour_relation") { kept.labourRelation = details.labourRelation }
     if names("migrant_worker") { kept.migrantWorker = details.migrantWorker }

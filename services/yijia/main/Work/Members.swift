@@ -197,8 +197,8 @@ struct Members: AsyncParsableCommand {
     @Option(help: "The employer's unified social credit code.") var employerCreditCode: String?
     @Option(help: "The platform for which the member works.") var platform: String?
     @Option(help: "The license plate of the member's vehicle.") var vehiclePlate: String?
-    @Option(help: "The vehicle classes of the member's licence, for example A2.")
-    var drivingLicence: String?
+    @Option(help: "The vehicle classes of the member's license, for example A2.")
+    var driverLicense: String?
     @Option(help: "The clarity of the labour relation.", transform: Arguments.contract)
     var labourRelation: LabourRelation?
     @Option(help: "Whether the member is a migrant worker: true or false.")
@@ -220,7 +220,7 @@ struct Members: AsyncParsableCommand {
           \.details!.employerCreditCode, "details.employer_credit_code", to: employerCreditCode)
         changes.set(\.details!.platform, "details.platform", to: platform)
         changes.set(\.details!.vehiclePlate, "details.vehicle_plate", to: vehiclePlate)
-        changes.set(\.details!.drivingLicence, "details.driving_licence", to: drivingLicence)
+        changes.set(\.details!.driverLicense, "details.driver_license", to: driverLicense)
         changes.set(\.details!.labourRelation, "details.labour_relation", to: labourRelation)
         changes.set(
           \.details!.migrantWorker, "details.migrant_worker", to: migrantWorker.map { .some($0) })

@@ -42,7 +42,7 @@ struct Outreach: AsyncParsableCommand {
     discussion: """
       Examples:
         yijia outreach create --display-name 货运名册走访 --means VISIT --due 2026-12-31
-        yijia roster compare roster.csv --purpose "licence roster of May" --list outreachLists/ID
+        yijia roster compare roster.csv --purpose "license roster of May" --list outreachLists/ID
         yijia outreach entries outreachLists/ID
         yijia outreach reveal outreachEntries/ID --reason "first visit"
         yijia outreach record outreachEntries/ID --state CONTACTED

@@ -4,10 +4,10 @@ import MembersV1
 import RPC
 import ServiceKit
 
-/// Rosters of licences and industries.
+/// Rosters of licenses and industries.
 struct Roster: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Compare rosters of licences and industries with the members.",
+    abstract: "Compare rosters of licenses and industries with the members.",
     subcommands: [Compare.self])
 
   struct Compare: AsyncParsableCommand {
@@ -20,7 +20,7 @@ struct Roster: AsyncParsableCommand {
         Shows the number of rows by verdict, and the units without a union, largest first. \
         Nothing of the roster is stored, except for an outreach list where one is named; each row \
         counts against a daily quota.
-        Example: yijia roster compare roster.csv --purpose "licence roster of May" \
+        Example: yijia roster compare roster.csv --purpose "license roster of May" \
         --verdicts verdicts.csv
         """)
 
