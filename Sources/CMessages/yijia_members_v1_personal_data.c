@@ -62,7 +62,7 @@ static void yijia__members__v1__GetMyMembershipResponse__init(ProtobufCMessage *
   memset(message, 0, sizeof(struct yijia__members__v1__GetMyMembershipResponse));
   message->descriptor = &yijia__members__v1__GetMyMembershipResponse__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__GetMyMembershipResponse__fields[6] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__GetMyMembershipResponse__fields[7] = {
   {"member", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
    0, offsetof(struct yijia__members__v1__GetMyMembershipResponse, f_member),
    &yijia__members__v1__Member__table, NULL, 0, 0x4200, NULL, NULL},
@@ -81,19 +81,22 @@ static const ProtobufCFieldDescriptor yijia__members__v1__GetMyMembershipRespons
   {"honors", 6, PROTOBUF_C_LABEL_REPEATED, PROTOBUF_C_TYPE_MESSAGE,
    offsetof(struct yijia__members__v1__GetMyMembershipResponse, n_honors), offsetof(struct yijia__members__v1__GetMyMembershipResponse, f_honors),
    &yijia__members__v1__Honor__table, NULL, 0, 0x5200, NULL, NULL},
+  {"code_svg", 7, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__GetMyMembershipResponse, has_code_svg), offsetof(struct yijia__members__v1__GetMyMembershipResponse, f_code_svg),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
 };
-static const unsigned yijia__members__v1__GetMyMembershipResponse__by_name[6] = {1, 5, 3, 0, 2, 4};
+static const unsigned yijia__members__v1__GetMyMembershipResponse__by_name[7] = {1, 6, 5, 3, 0, 2, 4};
 static const ProtobufCIntRange yijia__members__v1__GetMyMembershipResponse__ranges[2] = {
   {1, 0},
-  {0, 6},
+  {0, 7},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__GetMyMembershipResponse__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.GetMyMembershipResponse", "GetMyMembershipResponse", "yijia__members__v1__GetMyMembershipResponse",
   "yijia.members.v1", sizeof(struct yijia__members__v1__GetMyMembershipResponse),
-  6, yijia__members__v1__GetMyMembershipResponse__fields, yijia__members__v1__GetMyMembershipResponse__by_name,
+  7, yijia__members__v1__GetMyMembershipResponse__fields, yijia__members__v1__GetMyMembershipResponse__by_name,
   1, yijia__members__v1__GetMyMembershipResponse__ranges,
-  yijia__members__v1__GetMyMembershipResponse__init, (void *) 400, NULL, NULL,
+  yijia__members__v1__GetMyMembershipResponse__init, (void *) 416, NULL, NULL,
 };
 
 static void yijia__members__v1__CorrectedData__init(ProtobufCMessage *message) {

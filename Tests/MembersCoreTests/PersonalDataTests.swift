@@ -46,6 +46,7 @@ struct PersonalDataTests {
       #expect(mine.member?.phoneMasked == "138****0001")
       #expect(mine.managingOrganizationName == "渠沟镇总工会")
       #expect(mine.code.hasPrefix("YJM-"))
+      #expect(mine.codeSvg.contains("<svg "))
       let asked = try await harness.ask(names["drivers"] ?? "", as: .member(member))
       let duplicate = try await harness.duplicates(as: .administrator)[0]
       _ = try await harness.judge(duplicate.name, survivor: member, as: .administrator)

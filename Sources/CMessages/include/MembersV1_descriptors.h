@@ -5,12 +5,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-extern const uint8_t MembersV1__file_set[68901];
+extern const uint8_t MembersV1__file_set[68928];
 static inline const uint8_t *MembersV1__file_set_start(void) { return MembersV1__file_set; }
-static inline size_t MembersV1__file_set_count(void) { return 68901; }
+static inline size_t MembersV1__file_set_count(void) { return 68928; }
 
-extern const uint8_t MembersV1__comments[107129];
+extern const uint8_t MembersV1__comments[107183];
 static inline const uint8_t *MembersV1__comments_start(void) { return MembersV1__comments; }
-static inline size_t MembersV1__comments_count(void) { return 107128; }
+static inline size_t MembersV1__comments_count(void) { return 107182; }
 
 #endif

@@ -54,6 +54,8 @@ struct yijia__members__v1__GetMyMembershipResponse {
   yijia__members__v1__Transfer *f_transfer;
   size_t n_honors;
   yijia__members__v1__Honor **f_honors;
+  protobuf_c_boolean has_code_svg;
+  ProtobufCBinaryData f_code_svg;
 };
 
 /* yijia.members.v1.CorrectedData */

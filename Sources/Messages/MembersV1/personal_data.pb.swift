@@ -133,6 +133,8 @@ public struct GetMyMembershipResponse: Message {
   public var transfer: Transfer?
   /// The titles and awards by day; at most 1,000.
   public var honors: [Honor] = []
+  /// A QR code of the member's own code, SVG 1.1.
+  public var codeSvg: String = ""
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -143,7 +145,7 @@ extension GetMyMembershipResponse {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__GetMyMembershipResponse>.size + 400
+    let cost = MemoryLayout<yijia__members__v1__GetMyMembershipResponse>.size + 416
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__GetMyMembershipResponse__descriptor(), limits)
     defer { decoding.end() }
@@ -160,7 +162,7 @@ extension GetMyMembershipResponse {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__GetMyMembershipResponse>.size + 400)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__GetMyMembershipResponse>.size + 416)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -182,6 +184,7 @@ extension GetMyMembershipResponse {
           honors.reserveCapacity(direct.count(50, MemoryLayout<yijia__members__v1__Honor>.size + 129))
         }
         honors.append(Honor(direct: &direct))
+      case 58: codeSvg = direct.string()
       default: direct.refuse()
       }
     }
@@ -207,12 +210,18 @@ extension GetMyMembershipResponse {
         honors.append(Honor(reading: element))
       }
     }
+    if c.pointee.has_code_svg != 0 {
+      codeSvg = Decoding.string(c.pointee.f_code_svg)
+    }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if !codeSvg.isEmpty {
+      encoding.string(codeSvg, 58)
+    }
     var index6 = honors.count
     while index6 > 0 {
       index6 -= 1

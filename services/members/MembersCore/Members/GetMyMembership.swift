@@ -1,4 +1,5 @@
 public import MembersV1
+import QRCode
 public import RPC
 import ServiceKit
 import Storage
@@ -20,6 +21,7 @@ extension MembersService {
     response.member = try known.maskedMessage(keys)
     response.code = try keys.personKey(of: known.person)
       .openText(known.member.code, table: MemberStore.table, column: "code")
+    response.codeSvg = try Symbol(response.code).svg()
     response.organizationName = joined?.displayName ?? ""
     response.managingOrganizationName = managing?.displayName ?? ""
     response.transfer = transfer.map { $0.message($0.transfer) }
