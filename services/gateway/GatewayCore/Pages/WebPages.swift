@@ -23,10 +23,17 @@ public struct WebPages: ExchangeHandler {
     "/me": html(PackageResources.member_html),
     "/pages/api.js": script(PackageResources.api_js),
     "/pages/console.js": script(PackageResources.console_js),
+    "/pages/enum-words.js": script(PackageResources.enum_words_js),
     "/pages/icon.svg": part(PackageResources.icon_svg, "image/svg+xml"),
     "/pages/language.js": script(PackageResources.language_js),
+    "/pages/member-application.js": script(PackageResources.member_application_js),
+    "/pages/member-own.js": script(PackageResources.member_own_js),
+    "/pages/member-sign-in.js": script(PackageResources.member_sign_in_js),
+    "/pages/member-words.js": script(PackageResources.member_words_js),
     "/pages/member.js": script(PackageResources.member_js),
     "/pages/page.js": script(PackageResources.page_js),
+    "/pages/qr.js": script(PackageResources.qr_js),
+    "/pages/region-field.js": script(PackageResources.region_field_js),
     "/pages/style.css": part(PackageResources.style_css, "text/css; charset=utf-8"),
   ]
 

@@ -88,6 +88,11 @@ export const session = {
   },
 };
 
+let clockOffset = 0;
+
+// The time of the gateway, whatever this device's clock says.
+export const serverTime = () => new Date(Date.now() + clockOffset);
+
 // A UUID, the idempotency key of a write.
 export function newRequestId() {
   if (crypto.randomUUID) return crypto.randomUUID();
@@ -150,6 +155,8 @@ async function send(method, path, body, timeout) {
       method, headers, signal: abort.signal, cache: "no-store", credentials: "omit",
       body: body === undefined ? undefined : JSON.stringify(body),
     });
+    const date = Date.parse(answer.headers.get("date") ?? "");
+    if (date) clockOffset = date - Date.now();
     return {answer, stop};
   } catch {
     throw stop();
