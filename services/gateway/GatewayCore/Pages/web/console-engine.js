@@ -6,9 +6,9 @@
 //   shows, then, key, picture}; what a row's action does with the row's name stands in the path.
 
 import {ApiError, call, pathOf, write} from "./api.js";
-import {labelOf, at, controlOf, fieldsOf, fillPath, put, shown, tell, valuesOf, word}
+import {at, controlOf, fieldsOf, fillPath, forgetNames, labelOf, put, shown, tell, valuesOf, word}
   from "./console-values.js";
-import {ask, busy, download, make, notice, showError} from "./page.js";
+import {busy, download, make, notice, showError} from "./page.js";
 
 const ROLES = ["VIEWER", "CLERK", "ADMINISTRATOR"];
 const PAGE_SIZE = 50;
@@ -142,6 +142,7 @@ function table(spec, items, {parent, open, done}) {
 
 function pager(page, query, move, spec) {
   const save = () => download("list.csv", `\ufeff${csv(spec.columns, page.items)}`, "text/csv");
+  if (page.items.length === 0 && !query.page) return "";
   return make("nav", {class: "pager", "aria-label": tell("分页", "Pages")},
     query.page ? make("button", {
       type: "button", click: () => move({...query, page: undefined}),
@@ -162,7 +163,8 @@ export function csv(columns, rows) {
     return value instanceof Node ? plain(field, row, value) : value;
   };
   return [fields.map(field => cell(word(field.label))), ...rows.map(
-    row => fields.map(field => cell(text(field, row))))].map(line => `${line.join(",")}\r\n`).join("");
+    row => fields.map(field => cell(text(field, row))))]
+    .map(line => `${line.join(",")}\r\n`).join("");
 }
 
 const plain = (field, row, node) => field.kind === "state"
@@ -170,17 +172,20 @@ const plain = (field, row, node) => field.kind === "state"
 
 // ---- Actions.
 
-// The buttons of a row's actions.
-export function bar(actions, row, {parent = null, done}) {
-  return make("div", {class: "actions"}, offered(actions, row).map(action => make("button", {
-    type: "button", class: action.final ? "danger" : "", "data-action": action.id,
-    click: () => act(action, row, {parent, done}),
-  }, word(action.title))));
+// The buttons of a row's actions. With `hasLead` the first is what is mostly done.
+export function bar(actions, row, {parent = null, done, hasLead = false}) {
+  const look = (action, index) => action.final ? "danger" : hasLead && index === 0 ? "main" : "";
+  return make("div", {class: "actions"}, offered(actions, row).map((action, index) => make(
+    "button", {
+      type: "button", "data-action": action.id, class: look(action, index),
+      click: () => act(action, row, {parent, done}),
+    }, word(action.title))));
 }
 
 // Asks for an action's fields, does it, and shows what it gives. `done` is called after a success,
 // and after it turned out that the row had changed.
 export function act(action, row, {parent = null, done = () => {}, said = null} = {}) {
+  if (action.verb === "GET") return look(action, row, parent);
   let target = row;
   const wrapped = spec => action.wrap && !spec.isOutside;
   const made = fieldsOf(action.fields).map(spec => {
@@ -225,6 +230,13 @@ export function act(action, row, {parent = null, done = () => {}, said = null} =
   return dialog;
 }
 
+// What is only looked at needs no question.
+function look(action, row, parent) {
+  return send(action, row, parent, action.body(row, parent)).then(
+    answer => finished(action, answer, row, parent, () => {}),
+    error => open(word(action.title), failure(error)));
+}
+
 // Says which required fields are empty, as the service would.
 function missing(made, sure, found, isSure, wrap) {
   const violations = made.filter(({spec}) => spec.isRequired).filter(({spec}) => {
@@ -236,7 +248,8 @@ function missing(made, sure, found, isSure, wrap) {
   }));
   if (sure && !isSure)
     violations.push({field: "sure", message: tell("请先确认。", "Confirm this first.")});
-  if (violations.length > 0) throw new ApiError({code: 3, reason: "MISSING", message: "", violations});
+  if (violations.length > 0)
+    throw new ApiError({code: 3, reason: "MISSING", message: "", violations});
 }
 
 async function bodyOf(action, made, row, parent, before) {
@@ -272,7 +285,10 @@ function send(action, row, parent, body) {
 }
 
 function finished(action, answer, row, parent, done) {
-  const after = () => done();
+  const after = () => {
+    forgetNames();
+    return done();
+  };
   if (action.picture) return picture(answer, row, action);
   const given = fieldsOf(action.shows).map(spec => [spec, shown(spec, answer)])
     .filter(([, value]) => value !== "");
@@ -328,5 +344,3 @@ export function toast(text) {
   node.classList.add("on");
   setTimeout(() => { if (node.textContent === text) node.classList.remove("on"); }, 4000);
 }
-
-export {ask};

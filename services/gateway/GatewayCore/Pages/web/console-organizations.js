@@ -66,7 +66,8 @@ function branch(organization, choose, current, isOpen = false) {
   if (isOpen && below > 0n) set(true);
   return make("li", {},
     make("div", {class: "branch"}, toggle, make("button", {
-      type: "button", class: "leaf", "aria-current": name === current ? "true" : false,
+      type: "button", class: "leaf", "data-name": name,
+      "aria-current": name === current ? "true" : false,
       click: () => choose(organization),
     }, displayName, make("span", {class: "hint"}, " ", [
       labelOf(kind), below > 0n ? count(organization.childCount) : "",

@@ -155,7 +155,8 @@ function bars(title, field, rows = [], nameOf) {
 // Saves what an export streams: parts of a file in base64.
 async function exported(method, name, request) {
   const parts = [];
-  for await (const {csv: part = ""} of stream(`/yijia.members.v1.MembersService/${method}`, request))
+  const path = `/yijia.members.v1.MembersService/${method}`;
+  for await (const {csv: part = ""} of stream(path, request))
     parts.push(Uint8Array.from(atob(part), letter => letter.charCodeAt(0)));
   download(name, new Blob(parts), `text/csv;lang=${tag()}`);
 }

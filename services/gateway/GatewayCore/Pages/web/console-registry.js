@@ -7,7 +7,8 @@ const once = ["只显示这一次，请立即交给本人或保存。", "Shown t
 
 const codes = {
   title: ["组织二维码", "Codes"], role: "CLERK", path: "/v1/organizations/*/codes", items: "codes",
-  filters: "includeEnded", columns: "channel campaign acceptsTransfers createTime expireTime revokeTime",
+  filters: "includeEnded",
+  columns: "channel campaign acceptsTransfers createTime expireTime revokeTime",
   rowActions: [
     {
       id: "show-code", title: ["显示二维码", "Show"], role: "CLERK", verb: "GET", picture: true,
@@ -315,7 +316,9 @@ export const ADMINISTRATION = [
   },
   {
     id: "partners", title: ["平台伙伴", "Partners"], ...admin,
-    list: {path: "/v1/partners", items: "partners", columns: "displayName state methods createTime"},
+    list: {
+      path: "/v1/partners", items: "partners", columns: "displayName state methods createTime",
+    },
     detail: {
       path: "/v1/partners/*", item: "partner",
       fields: "displayName state methods limits createTime updateTime name",
@@ -354,7 +357,7 @@ export const ADMINISTRATION = [
     ],
     create: [{
       id: "create-partner", title: ["新建伙伴", "New partner"], ...admin, path: "/v1/partners",
-      wrap: "partner", fields: "displayName! methods", hint: once,
+      wrap: "partner", fields: "displayName! methods",
     }],
   },
 ];

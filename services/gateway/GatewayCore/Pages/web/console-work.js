@@ -1,7 +1,6 @@
 // The views of work that waits for somebody. console-engine.js says what the tables mean; a role
 // beside an action is the contract's, so that the page offers no more than the service allows.
 
-const DUE = "dueDate";
 const is = (...states) => row => states.some(state => row.state?.endsWith(`_${state}`));
 const reasoned = {fields: "reason!", role: "CLERK"};
 
@@ -68,7 +67,8 @@ export const WORK = [
     id: "enrollments", title: ["入会审批", "Enrollments"],
     about: ["等待决定的入会申请。", "Applications that wait for a decision."],
     list: {
-      path: "/v1/enrollments", items: "enrollments", filters: "states:enums:ENROLLMENT_STATE ancestor",
+      path: "/v1/enrollments", items: "enrollments",
+      filters: "states:enums:ENROLLMENT_STATE ancestor",
       columns: "personNameMasked state group organization channel createTime",
     },
     detail: {
@@ -103,11 +103,11 @@ export const WORK = [
     list: {
       path: "/v1/poolCases", items: "poolCases",
       filters: "states:enums:POOL_CASE_STATE custodian receiver overdue ancestor",
-      columns: `memberNumber group state custodian receiver ${DUE} returns`,
+      columns: `memberNumber group state custodian receiver dueDate returns`,
     },
     detail: {
       path: "/v1/poolCases/*", item: "poolCase",
-      fields: `member group state pool custodian receiver ${DUE} returns createTime name`,
+      fields: `member group state pool custodian receiver dueDate returns createTime name`,
     },
     actions: [
       {
@@ -128,12 +128,13 @@ export const WORK = [
     id: "transfers", title: ["转会", "Transfers"],
     about: ["申请转入本组织范围的会员。", "Members who ask to move to a union of this scope."],
     list: {
-      path: "/v1/transfers", items: "transfers", filters: "states:enums:TRANSFER_STATE ancestor",
-      columns: `memberNumber state fromOrganization toOrganization ${DUE} expireDate`,
+      path: "/v1/transfers", items: "transfers",
+      filters: "states:enums:TRANSFER_STATE ancestor",
+      columns: `memberNumber state fromOrganization toOrganization dueDate expireDate`,
     },
     detail: {
       path: "/v1/transfers/*", item: "transfer",
-      fields: `member state fromOrganization toOrganization handler ${DUE} expireDate createTime
+      fields: `member state fromOrganization toOrganization handler dueDate expireDate createTime
         name`,
     },
     actions: [
@@ -156,7 +157,8 @@ export const WORK = [
     about: ["会员申请更正的姓名、身份证号、手机号。",
       "Names, resident IDs and phone numbers that members want corrected."],
     list: {
-      path: "/v1/corrections", items: "corrections", filters: "states:enums:CORRECTION_STATE ancestor",
+      path: "/v1/corrections", items: "corrections",
+      filters: "states:enums:CORRECTION_STATE ancestor",
       columns: "member state data.personName data.residentId data.phone createTime",
     },
     detail: {
@@ -179,7 +181,8 @@ export const WORK = [
     id: "duplicates", title: ["疑似重复", "Duplicates"],
     about: ["两条记录可能是同一个人。", "Two records that may be one person."],
     list: {
-      path: "/v1/duplicates", items: "duplicates", filters: "states:enums:DUPLICATE_STATE ancestor",
+      path: "/v1/duplicates", items: "duplicates",
+      filters: "states:enums:DUPLICATE_STATE ancestor",
       columns: "kind:enum state person.member other.member createTime",
     },
     detail: {
@@ -210,7 +213,8 @@ export const WORK = [
     about: ["外出半年以上的会员；登记、审核、抽查由不同的人办理。",
       "Members away for half a year or more; another person does each step."],
     list: {
-      path: "/v1/awayReports", items: "reports", filters: "states:enums:AWAY_STATE sampledOnly ancestor",
+      path: "/v1/awayReports", items: "reports",
+      filters: "states:enums:AWAY_STATE sampledOnly ancestor",
       columns: "member state organization departureDate returnDate sampled checkResult",
     },
     detail: {
@@ -269,10 +273,13 @@ export const WORK = [
     id: "units", title: ["达标单位", "Units at threshold"],
     about: ["会员人数达到建会线的单位。", "Units with enough members for a union of their own."],
     list: {
-      path: "/v1/units", items: "units", filters: "states:enums:UNIT_STATE ancestor",
+      path: "/v1/units", items: "units",
+      filters: "states:enums:UNIT_STATE ancestor",
       columns: "displayName state members organization union",
     },
-    detail: {fields: "displayName creditCode state members organization union crossings createTime name"},
+    detail: {
+      fields: "displayName creditCode state members organization union crossings createTime name",
+    },
     actions: [
       {
         id: "assign-unit", title: ["分派指导工会", "Assign"], role: "CLERK", etag: true,
@@ -298,11 +305,11 @@ export const WORK = [
     about: ["名册中尚未入会的人。", "People of rosters who are not members."],
     list: {
       path: "/v1/outreachLists", items: "outreachLists", filters: "includeClosed ancestor",
-      columns: `displayName organization means ${DUE} closed`,
+      columns: `displayName organization means dueDate closed`,
     },
     detail: {
       path: "/v1/outreachLists/*", item: "outreachList",
-      fields: `displayName organization means ${DUE} closed createTime name`,
+      fields: `displayName organization means dueDate closed createTime name`,
     },
     related: [outreachEntries],
     actions: [{
@@ -319,11 +326,12 @@ export const WORK = [
     about: ["确认三个月未确认的会员资料。", "Rounds over records not confirmed for three months."],
     list: {
       path: "/v1/refreshRounds", items: "rounds", filters: "includeClosed ancestor",
-      columns: `organization openDate ${DUE} staleRecords confirmedRecords unreachableRecords closed`,
+      columns: `organization openDate dueDate staleRecords confirmedRecords unreachableRecords
+        closed`,
     },
     detail: {
       path: "/v1/refreshRounds/*", item: "round",
-      fields: `organization openDate ${DUE} staleRecords confirmedRecords unreachableRecords
+      fields: `organization openDate dueDate staleRecords confirmedRecords unreachableRecords
         endedRecords closed name`,
     },
     related: [refreshRecords],

@@ -3,7 +3,8 @@
 // #/VIEW?FILTERS is a list, #/VIEW/ID a detail; so the browser's history and bookmarks work.
 
 import {ApiError, call, session} from "./api.js";
-import {account, act, bar, closeDialogs, failure, list, may, offered, read} from "./console-engine.js";
+import {account, act, bar, closeDialogs, failure, list, may, offered, read}
+  from "./console-engine.js";
 import {choosing, tree} from "./console-organizations.js";
 import {overview} from "./console-overview.js";
 import {ACCOUNT, ADMINISTRATION, REGISTRY} from "./console-registry.js";
@@ -87,6 +88,16 @@ async function signOut() {
 
 // ---- The page around a view.
 
+// One tree for all views of organizations, so that what is open in it stays open.
+let organizations = null;
+
+function aside(current = "") {
+  organizations ??= make("aside", {class: "card"}, tree(toOrganization, current));
+  for (const leaf of organizations.querySelectorAll(".leaf"))
+    leaf.ariaCurrent = leaf.dataset.name === current ? "true" : null;
+  return organizations;
+}
+
 const isShown = view => may(view.role)
   && !(ADMINISTRATION.includes(view) && account.organization);
 
@@ -96,10 +107,11 @@ function header() {
   else if (account.role) scope.textContent = tell("全部组织", "the whole tree");
   return [
     session.token ? make("button", {
-      type: "button", id: "menu", class: "quiet", "aria-expanded": "false", "aria-controls": "views",
-      click: () => menu(),
-    }, "☰", make("span", {class: "away"}, tell("菜单", "Menu"))) : null,
-    make("a", {class: "brand", href: "#/overview"}, tell("驿家 · 工会工作台", "Yijia · Union console")),
+      type: "button", id: "menu", class: "quiet", "aria-label": tell("菜单", "Menu"),
+      "aria-expanded": "false", "aria-controls": "views", click: () => menu(),
+    }, "☰") : null,
+    make("a", {class: "brand", href: "#/overview"},
+      tell("驿家 · 工会工作台", "Yijia · Union console")),
     session.token ? make("span", {class: "who"}, account.displayName, " ",
       make("span", {class: "badge off"}, labelOf(account.role)), " ", scope) : null,
     languageButton(),
@@ -123,6 +135,7 @@ function navigation(current) {
 
 function drawPage(said = null) {
   document.title = tell("驿家 · 工会工作台", "Yijia · Union console");
+  organizations = null;
   Object.assign(account, session.token ? kept.get() : {});
   document.body.classList.toggle("inside", Boolean(session.token));
   document.querySelector("body > header").replaceChildren(...header());
@@ -173,9 +186,8 @@ function listPage(view, query, main) {
     type: "button", "data-action": action.id,
     click: () => act(action, null, {done: () => created(action, content)}),
   }, word(action.title))));
-  const branches = view.isTree ? make("aside", {class: "card"}, tree(toOrganization)) : null;
   show(main, heading(view, create), first(view),
-    branches ? make("div", {class: "split"}, branches, content) : content);
+    view.isTree ? make("div", {class: "split"}, aside(), content) : content);
 }
 
 const toOrganization = ({name}) => go(`organizations/${name.split("/").pop()}`, {});
@@ -226,17 +238,24 @@ async function item(view, name) {
 async function detailPage(view, ids, main) {
   const name = [view.list.path.split("/").pop(), ...ids].join("/");
   const body = make("div", {class: "detail"});
-  const beside = make("a", {class: "button", href: `#/${view.id}`}, tell("返回列表", "Back to the list"));
-  const content = view.isTree ? make("div", {class: "split"},
-    make("aside", {class: "card"}, tree(toOrganization, name)), body) : body;
+  const beside = make("a", {class: "button", href: `#/${view.id}`},
+    tell("返回列表", "Back to the list"));
+  const content = view.isTree ? make("div", {class: "split"}, aside(name), body) : body;
   show(main, heading({title: view.title}, beside), content);
+  const changed = () => {
+    organizations = null;
+    if (view.isTree) body.parentElement.firstElementChild.replaceWith(aside(name));
+    return load();
+  };
   const load = async () => {
     try {
       const row = await item(view, name);
-      forgetNames();
+      const called = row.displayName ?? row.personNameMasked ?? row.memberNumber;
+      if (called) main.querySelector("h1").textContent = `${word(view.title)} · ${called}`;
       body.replaceChildren(make("section", {class: "card"},
         facts(fieldsOf(view.detail.fields).map(spec => [word(spec.label), shown(spec, row)])),
-        bar(view.actions, row, {done: load})), ...related(view, row));
+        bar(view.actions, row, {done: changed, hasLead: WORK.includes(view)})),
+      ...related(view, row));
       return row;
     } catch (error) {
       body.replaceChildren(failure(error, load));
