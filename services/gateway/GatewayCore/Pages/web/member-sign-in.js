@@ -59,14 +59,14 @@ function showCodeEntry(place, app, phone, sent) {
       }
       app.home();
     }),
-    make("div", {class: "row"}, resendButton(phone, Number.parseFloat(sent.retryDelay)),
-      button(say("sign-in.other-phone"), () => app.signIn(), {class: "quiet"})));
+    make("div", {class: "stack"}, resendButton(phone, Number.parseFloat(sent.retryDelay)),
+      button(say("sign-in.other-phone"), () => app.signIn(), {class: "quiet wide"})));
 }
 
 // A button that sends another code, once that is allowed.
 function resendButton(phone, seconds) {
   const problem = make("div", {"aria-live": "assertive"});
-  const node = make("button", {type: "button"});
+  const node = make("button", {type: "button", class: "wide"});
   node.addEventListener("click", () => busy(node, async () => {
     problem.replaceChildren();
     try {

@@ -38,7 +38,7 @@ words({
     "union.groups": "面向", "union.here": "您已由此工会管理。",
     "union.closed": "此工会目前不接受入会和转入。请联系工会，或扫描其他工会的二维码。",
 
-    "join": "申请入会",
+    "join": "申请入会", "join.again": "再申请一份（如为家人）",
     "apply.title": "申请加入{union}", "apply.about": "请如实填写。没有注明“选填”的都要填。",
     "apply.person": "本人", "apply.work": "工作", "apply.vehicle": "车辆",
     "apply.phone": "应为刚才验证的手机号。", "apply.license": "例如 A2、B2。",
@@ -112,11 +112,11 @@ words({
     "correction.send": "申请更正", "correction.done": "更正已提交，等待工会核对。",
   },
   en: {
-    "title": "Yijia · Union members",
+    "title": "Yijia · Members",
     "failure": "Something went wrong on this page. Try again.",
     "failure.title": "That did not work", "again": "Try again",
-    "nothing": "This phone has neither a membership nor an application. To join, scan the code of a "
-      + "union or enter it below.",
+    "nothing": "This phone has neither a membership nor an application. To join, scan the code of "
+      + "a union or enter it below.",
 
     "sign-in": "Sign in", "sign-in.title": "Members' sign-in",
     "sign-in.scanned": "You scanned a union's code",
@@ -145,8 +145,8 @@ words({
     "code.malformed": "The link does not contain the complete code of a union.",
     "code.over": "Ask the union for a new code and scan it. Memberships and applications that you "
       + "have are not affected.",
-    "code.wrong": "Scan the code again, or check what you entered. If it still fails, ask the union "
-      + "that shows the code.",
+    "code.wrong": "Scan the code again, or check what you entered. If it still fails, ask the "
+      + "union that shows the code.",
     "code.without": "Sign in without a code", "code.title": "Do you have a union's code?",
     "code.about": "Without a camera, enter the text beside the code.", "code.text": "Code",
     "code.open": "Open",
@@ -156,7 +156,7 @@ words({
     "union.closed": "This union accepts neither applications nor transfers at present. Ask the "
       + "union, or scan the code of another one.",
 
-    "join": "Apply for membership",
+    "join": "Apply for membership", "join.again": "Another application (for family)",
     "apply.title": "Join {union}",
     "apply.about": "Everything that is not marked as optional is needed.",
     "apply.person": "Yourself", "apply.work": "Work", "apply.vehicle": "Vehicle",
@@ -169,9 +169,9 @@ words({
     "apply.send": "Submit the application",
 
     "consent.title": "Voluntary membership and personal data",
-    "consent.text": "I apply to {union} of my own free will. For the membership and its services the "
-      + "union processes the name, resident ID, phone and other data that I state here: they are "
-      + "stored encrypted, shown masked, and only staff who handle this can see them, which is "
+    "consent.text": "I apply to {union} of my own free will. For the membership and its services "
+      + "the union processes the name, resident ID, phone and other data that I state here. They "
+      + "are stored encrypted, shown masked, and only staff who handle this can see them, which is "
       + "recorded.\nI can see, correct, export and erase my data at any time, and leave at "
       + "any time.",
     "consent.agree": "I have read this and agree",
@@ -208,8 +208,8 @@ words({
     "own.title": "My data", "own.details": "What is recorded",
     "own.masked": "Parts are masked for safety. An export has everything in full.",
     "own.confirm": "Confirm that the data are correct",
-    "own.confirm-about": "Data are confirmed every three months. Look at what is recorded first, and "
-      + "request a correction of what is wrong.",
+    "own.confirm-about": "Data are confirmed every three months. Look at what is recorded first, "
+      + "and request a correction of what is wrong.",
     "own.confirm-button": "All correct, confirm", "own.confirmed": "Confirmed, thank you.",
     "own.correct": "Correct name, resident ID or phone", "own.history": "History and transfers",
     "own.history-button": "Show the history", "own.rights": "My rights",

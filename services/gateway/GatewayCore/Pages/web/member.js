@@ -78,7 +78,8 @@ async function showHome(place, message) {
     message, late, scan?.error ? codeProblem(scan.error) : null,
     scan?.organization ? unionCard(scan, [
       can("CODE_ACTION_JOIN")
-        ? button(say("join"), () => app.apply(scan), {class: "main"}) : null,
+        ? button(say(applications.length ? "join.again" : "join"), () => app.apply(scan),
+          {class: applications.length ? "wide" : "main"}) : null,
       own && can("CODE_ACTION_TRANSFER_IN") ? transferButton(app, scan) : null,
       own?.member?.managingOrganization === scan.organization.name
         ? notice("plain", say("union.here")) : null,

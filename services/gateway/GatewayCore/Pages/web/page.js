@@ -7,11 +7,16 @@ words({
     "page.other": "English", "page.back": "返回", "page.cancel": "取消", "page.close": "关闭",
     "page.optional": "选填", "page.wrong": "有 {count} 处需要更正。", "page.choose": "请选择",
     "page.busy": "请稍候…",
+    "page.retry-seconds": "请在 {count} 秒后重试。", "page.retry-minutes": "请在 {count} 分钟后重试。",
+    "page.retry-hours": "请在 {count} 小时后重试。",
   },
   en: {
     "page.other": "中文", "page.back": "Back", "page.cancel": "Cancel", "page.close": "Close",
     "page.optional": "optional", "page.wrong": "{count} to correct.", "page.choose": "Choose",
     "page.busy": "One moment…",
+    "page.retry-seconds": "Try again in {count} s.",
+    "page.retry-minutes": "Try again in {count} minutes.",
+    "page.retry-hours": "Try again in {count} hours.",
   },
 });
 
@@ -125,6 +130,8 @@ export function form(content, text, work) {
   const summary = make("div", {"aria-live": "assertive"});
   const submit = make("button", {type: "submit", class: "main"}, text);
   const node = make("form", {novalidate: true}, content, summary, submit);
+  // What is being corrected is not wrong any more, as far as this page knows.
+  node.addEventListener("input", ({target}) => clearErrors(target.closest(".field") ?? target));
   node.addEventListener("submit", event => {
     event.preventDefault();
     busy(submit, async () => {
@@ -168,8 +175,18 @@ export function showError(node, error) {
   }
   first?.focus();
   const count = node.querySelectorAll("[aria-invalid]").length;
-  if (count === 0) return notice("bad", others.join("\n") || error.message);
+  if (count === 0) {
+    return notice("bad", [others.join("\n") || error.message, patience(error)].join("\n").trim());
+  }
   return notice("bad", [say("page.wrong", {count}), ...others].join("\n"));
+}
+
+// When to try again, in words.
+function patience({retrySeconds: seconds}) {
+  if (!seconds) return "";
+  if (seconds < 100) return say("page.retry-seconds", {count: Math.ceil(seconds)});
+  if (seconds < 6000) return say("page.retry-minutes", {count: Math.ceil(seconds / 60)});
+  return say("page.retry-hours", {count: Math.ceil(seconds / 3600)});
 }
 
 // ---- Questions and files.
