@@ -7,7 +7,7 @@ import struct
 import time
 
 
-def one_time_code(secret, steps=0):
+def authenticator_code(secret, steps=0):
     """The authenticator's six digits (RFC 6238), some steps of 30 seconds from now."""
     step = struct.pack(">Q", int(time.time()) // 30 + steps)
     digest = hmac.digest(base64.b32decode(secret), step, hashlib.sha1)

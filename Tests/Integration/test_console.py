@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import pathlib
 import ssl
 import urllib.request
 
@@ -13,7 +14,7 @@ from PIL import Image
 
 from browser import Browser
 from clients import Client
-from console_page import Console, one_time_code
+from console_page import Console, authenticator_code
 from people import People, request_id
 from stubs import accounts, members
 from suite import DevelopmentSuite
@@ -60,10 +61,26 @@ def running(folder, binaries):
 
 
 @pytest.fixture(scope="module")
-def browser():
-    made = Browser()
+def browser(running):
+    made = Browser(f"https://{running.connection['gateway']}")
     yield made
     made.close()
+
+
+@pytest.fixture
+def open_console(browser):
+    """Opens consoles, which end with the test: with nothing in the browser's console."""
+    tabs = []
+    del browser.problems[:]
+
+    def run(width=1440, height=900, **settings):
+        tabs.append(browser.tab("/console", width, height, **settings))
+        return Console(tabs[-1])
+
+    yield run
+    for tab in tabs:
+        tab.context.close()
+    assert browser.problems == []
 
 
 @pytest.fixture(scope="module")
@@ -71,12 +88,7 @@ def staff(running):
     return running.client("staff")
 
 
-@pytest.fixture(scope="module")
-def address(running):
-    return f"https://{running.connection['gateway']}/console"
-
-
-def account(running, staff, user_name, role, organization=""):
+def account(staff, user_name, role, organization=""):
     """A new account; its temporary password."""
     return accounts.AccountsServiceStub(staff.intercepted).CreateStaff(accounts.CreateStaffRequest(
         request_id=request_id(), staff=accounts.StaffAccount(
@@ -90,34 +102,29 @@ def organization(staff, external_id):
 
 
 @pytest.fixture
-def signed_in(running, staff, browser, address, request):
-    """Signs in with a new account of a role; the page ends with the test."""
-    opened = []
+def signed_in(running, staff, open_console):
+    """Signs in with a new account of a role."""
+    def caller(metadata=()):
+        connection = running.connection
+        return Client(
+            connection["gateway"], pathlib.Path(connection["ca_file"]).read_bytes(), metadata)
 
     def run(role, external_id="", **settings):
         where = organization(staff, external_id).name if external_id else ""
         user_name = f"{role.lower()}.{request_id()[:8]}"
-        first = account(running, staff, user_name, f"STAFF_ROLE_{role}", where)
-        nobody = Client(running.connection["gateway"], open(
-            running.connection["ca_file"], "rb").read())
-        session = accounts.SessionsServiceStub(nobody.intercepted).SignIn(
-            accounts.SignInRequest(user_name=user_name, password=first))
-        nobody.close()
-        own = Client(running.connection["gateway"], open(
-            running.connection["ca_file"], "rb").read(),
-            [("authorization", f"Bearer {session.token}")])
+        first = account(staff, user_name, f"STAFF_ROLE_{role}", where)
+        nobody = caller()
+        token = accounts.SessionsServiceStub(nobody.intercepted).SignIn(
+            accounts.SignInRequest(user_name=user_name, password=first)).token
+        own = caller([("authorization", f"Bearer {token}")])
         accounts.SessionsServiceStub(own.intercepted).ChangePassword(
             accounts.ChangePasswordRequest(password=first, new_password=PASSWORD))
-        own.close()
-        holder = browser.page(address, **settings)
-        opened.append(holder)
-        console = Console(holder.__enter__())
+        for one in (nobody, own):
+            one.close()
+        console = open_console(**settings)
         console.user_name = user_name
         return console.sign_in(user_name, PASSWORD).signed_in()
-
-    yield run
-    for holder in opened:
-        holder.__exit__(None, None, None)
+    return run
 
 
 @pytest.fixture
@@ -138,31 +145,30 @@ def waiting(staff):
         members.ListEnrollmentsRequest()).enrollments]
 
 
-def test_the_first_sign_in_sets_a_password_and_an_authenticator(
-        running, staff, browser, address):
-    first = account(running, staff, "first.time", "STAFF_ROLE_CLERK")
-    with browser.page(address) as page:
-        console = Console(page).sign_in("first.time", "wrong password")
-        page.locator(".sign-in .notice.bad").wait_for()
-        console.sign_in("first.time", first).signed_in()
-        assert "临时密码" in page.locator("main .notice").text_content()
-        console.act("change-password", password=first, newPassword="short").submit()
-        assert console.error_of("newPassword")
-        console.fill("newPassword", PASSWORD).done()
-        console.act("enroll-totp", password=PASSWORD).submit()
-        secret = page.locator("dialog .secret code").first.text_content()
-        console.fill("totpCode", one_time_code(secret)).done()
-        page.locator("#sign-out").click()
-        page.locator(".sign-in").wait_for()
-        assert secret not in page.content()
-        console.sign_in("first.time", PASSWORD)
-        code = page.locator("[name=totpCode]")
-        code.wait_for()
-        # A code is good once: the next one is accepted a little early.
-        code.fill(one_time_code(secret, steps=1))
-        page.locator(".sign-in button[type=submit]").click()
-        console.signed_in()
-        assert "职员 first.time" in page.locator("header").text_content()
+def test_the_first_sign_in_sets_a_password_and_an_authenticator(staff, open_console):
+    first = account(staff, "first.time", "STAFF_ROLE_CLERK")
+    console = open_console().sign_in("first.time", "wrong password")
+    page = console.page
+    page.locator(".sign-in .notice.bad").wait_for()
+    console.sign_in("first.time", first).signed_in()
+    assert "临时密码" in page.locator("main .notice").text_content()
+    console.act("change-password", password=first, newPassword="short").submit()
+    assert console.error_of("newPassword")
+    console.fill("newPassword", PASSWORD).done()
+    console.act("enroll-totp", password=PASSWORD).submit()
+    secret = page.locator("dialog .secret code").first.text_content()
+    console.fill("totpCode", authenticator_code(secret)).done()
+    page.locator("#sign-out").click()
+    page.locator(".sign-in").wait_for()
+    assert secret not in page.content()
+    console.sign_in("first.time", PASSWORD)
+    code = page.locator("[name=totpCode]")
+    code.wait_for()
+    # A code is good once: the next one is accepted a little early.
+    code.fill(authenticator_code(secret, steps=1))
+    page.locator(".sign-in button[type=submit]").click()
+    console.signed_in()
+    assert "职员 first.time" in page.locator("header").text_content()
 
 
 def test_a_clerk_approves_an_enrollment_and_assigns_the_pool_case(signed_in, staff, enroll):
@@ -282,7 +288,7 @@ def test_what_is_revealed_is_gone_when_the_view_is_left(signed_in, staff, enroll
         assert secret not in console.page.content() + kept
 
 
-def test_a_session_that_ended_leads_back_to_the_same_place(signed_in, staff, running):
+def test_a_session_that_ended_leads_back_to_the_same_place(signed_in, staff):
     console = signed_in("CLERK", "qinhuangdao").go("members")
     directory = accounts.AccountsServiceStub(staff.intercepted)
     own = next(one for one in directory.ListStaff(
@@ -362,9 +368,12 @@ def contracts(running):
 
 
 @pytest.fixture(scope="module")
-def tables(browser, address):
-    with browser.page(address) as page:
-        return page.evaluate(TABLES)
+def tables(browser):
+    tab = browser.tab("/console")
+    try:
+        return tab.evaluate(TABLES)
+    finally:
+        tab.context.close()
 
 
 def wrong_kinds(contracts, enums, schema, fields):
