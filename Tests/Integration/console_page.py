@@ -6,6 +6,8 @@ import hmac
 import struct
 import time
 
+from processes import wait_until
+
 
 def authenticator_code(secret, steps=0):
     """The authenticator's six digits (RFC 6238), some steps of 30 seconds from now."""
@@ -40,7 +42,7 @@ class Console:
 
     def settle(self):
         """Waits until nothing is being read any more."""
-        self.page.wait_for_function("!document.querySelector('.loading')")
+        wait_until(lambda: self.page.locator(".loading").count() == 0, what="the page")
 
     def open(self, name):
         """The details of a resource: enrollments/ID."""
@@ -90,7 +92,15 @@ class Console:
         place.wait_for()
         return place.text_content()
 
+    def _fact(self, label):
+        return self.page.locator(
+            "main .facts > div", has=self.page.locator("dt", has_text=label)).first.locator("dd")
+
     def fact(self, label):
         """The value beside a name, in the details."""
-        row = self.page.locator(".facts > div", has=self.page.locator("dt", has_text=label)).first
-        return row.locator("dd").text_content().strip()
+        return self._fact(label).text_content().strip()
+
+    def shows(self, label, text):
+        """Waits until the value beside a name has a text."""
+        self._fact(label).get_by_text(text).wait_for()
+        return self

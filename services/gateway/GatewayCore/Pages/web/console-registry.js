@@ -310,8 +310,9 @@ export const ADMINISTRATION = [
     create: [{
       id: "create-staff", title: ["新建账号", "New account"], ...admin, path: "/v1/staff",
       wrap: "staff", fields: ["userName!", "displayName!", "role!", {
-        field: "organization", hint: ["空为整个组织树", "empty for the whole tree"],
-      }], shows: "staff.userName temporaryPassword", says: once,
+        field: "organization", hint: ["只有管理员可不填，即整个组织树",
+          "empty for an administrator of the whole tree"],
+      }], shows: "temporaryPassword", says: once,
     }],
   },
   {
