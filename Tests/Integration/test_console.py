@@ -21,6 +21,9 @@ from test_enroll_command import row, write
 PEOPLE = People(series=10)
 PASSWORD = "a password of my own"
 AREA = "130304001"
+# Callers of the suite, their roles and organizations.
+STAFF = (("staff", "administrator", ""), ("clerk", "clerk", "qinhuangdao"),
+         ("reader", "viewer", "q-130304"))
 TABLES = """async () => {
   const [{WORK}, {REGISTRY, ACCOUNT, ADMINISTRATION, CHAINED}, {fieldsOf}, {ENUMS}] =
     await Promise.all(["work", "registry", "values", "labels"].map(
@@ -45,8 +48,10 @@ TABLES = """async () => {
 
 @pytest.fixture(scope="module")
 def running(suite, binaries):
-    """A suite with a clerk; one region approves before somebody is a member."""
-    suite.add_staff("clerk", "clerk", suite.organization("qinhuangdao"))
+    """A suite with staff of each role; one region approves before somebody is a member."""
+    for who, role, external_id in STAFF:
+        if external_id:
+            suite.add_staff(who, role, suite.organization(external_id))
     suite.restart("gateway")
     as_staff(suite, binaries, "regions", "set", "130304", "--rule", "HOLDING_POOL", "--rule",
              "AREA_UNION", "--approve-first", "true")
@@ -88,18 +93,18 @@ def organization(staff, external_id):
 
 @pytest.fixture
 def signed_in(running, open_console):
-    """The console with a token of the gateway's configuration: clerk, viewer, staff."""
+    """The console with a token of the gateway's configuration: staff, clerk, reader."""
     def run(who, **settings):
         console = open_console(**settings)
         ((_, bearer),) = running.metadata(who)
-        role = "ADMINISTRATOR" if who == "staff" else who.upper()
-        own = running.organization("qinhuangdao") if who == "clerk" else ""
+        role, external_id = next(rest for name, *rest in STAFF if name == who)
+        own = running.organization(external_id) if external_id else ""
         console.page.evaluate(
             """([token, account]) => {
               sessionStorage.setItem("console.token", token);
               sessionStorage.setItem("console.account", JSON.stringify(account));
             }""", [bearer.removeprefix("Bearer "),
-                   {"role": f"STAFF_ROLE_{role}", "organization": own, "displayName": who}])
+                   {"role": f"STAFF_ROLE_{role.upper()}", "organization": own, "displayName": who}])
         console.page.reload()
         return console.signed_in()
     return run
@@ -133,11 +138,12 @@ def test_an_account_signs_in_with_a_password_and_an_authenticator(staff, open_co
     page = console.page
     page.locator(".sign-in .notice.bad").wait_for()
     console.sign_in("li.si", made.temporary_password).signed_in()
-    assert "李四 经办员 海港区总工会" in " ".join(page.locator("header .who").all_inner_texts())
     assert "临时密码" in page.locator("main .notice").text_content()
     console.act("change-password", password=made.temporary_password, newPassword="short").submit()
     assert console.error_of("newPassword")
     console.fill("newPassword", PASSWORD).done()
+    page.locator("header .who", has_text="海港区总工会").wait_for()
+    assert "李四 经办员" in page.locator("header .who").inner_text()
     comes_back_to_the_same_place(console, directory, made.staff.name)
     console.go("account").act("enroll-totp", password=PASSWORD).submit()
     secret = page.locator("dialog .secret code").first.text_content()
@@ -227,7 +233,7 @@ def test_the_figures_of_coverage_are_those_of_the_interface(signed_in, staff):
         request_id=request_id(), target=members.CoverageTarget(
             organization=county, basis_points=9500)))
     told = staff.members.GetCoverage(members.GetCoverageRequest(organization=county))
-    console = signed_in("viewer").go(f"overview?organization={county}")
+    console = signed_in("reader").go("overview")
     assert console.fact("会员（分子）").split()[0] == str(told.members)
     assert console.fact("基数（分母）") == "4 余"
     assert "县区摸底" in console.fact("基数来源") and "2026年1月31日" in console.fact("基数来源")
@@ -238,7 +244,7 @@ def test_the_figures_of_coverage_are_those_of_the_interface(signed_in, staff):
 
 def test_a_viewer_is_offered_no_actions(signed_in, staff, enroll):
     enroll()
-    console = signed_in("viewer")
+    console = signed_in("reader")
     for view in ("enrollments", "pool", "organizations", "members", "away", "refresh"):
         assert not console.go(view).actions, view
     for name in (waiting(staff)[0], organization(staff, "q-130304").name):

@@ -178,11 +178,14 @@ const heading = (view, ...beside) => make("div", {class: "heading"},
     view.about ? make("p", {class: "hint"}, word(view.about)) : null), beside);
 
 function listPage(view, query, main) {
-  const content = list(view.list, {
+  // Whoever has a temporary password may change it, and nothing else.
+  const {passwordTemporary} = account;
+  const content = passwordTemporary ? make("div") : list(view.list, {
     query, move: found => go(view.id, found),
     open: view.detail ? row => `#/${view.id}/${row.name.split("/").slice(1).join("/")}` : null,
   });
-  const create = make("div", {class: "actions"}, offered(view.create).map(action => make("button", {
+  const create = make("div", {class: "actions"}, offered(view.create).filter(
+    action => !passwordTemporary || action.id === "change-password").map(action => make("button", {
     type: "button", "data-action": action.id,
     click: () => act(action, null, {done: () => created(action, content)}),
   }, word(action.title))));
