@@ -99,8 +99,7 @@ async function finishUnanswered() {
       await finish(name);
       notices.push(notice("good", say(`late.${name}`)));
     } catch (error) {
-      notices.push(notice("bad", [error.message, ...error.violations.map(each => each.message)]
-        .join("\n")));
+      notices.push(notice("bad", error.message));
     }
   }
   return notices;
