@@ -49,7 +49,7 @@ function decodedCode(path) {
 function drawHead() {
   document.title = say("title");
   byId("head").replaceChildren(
-    make("span", {class: "brand"}, say("title")),
+    make("span", {class: "brand"}, say("brand")),
     ...session.token ? [button(say("sign-out"), signOut, {class: "quiet"})] : [],
     languageButton());
 }
