@@ -41,7 +41,7 @@ struct WebPagesTests {
     #expect(head[":status"] == "200")
     #expect(!text.isEmpty)
     let type =
-      switch path.split(separator: ".").last {
+      switch String(path.split(separator: ".").last ?? "") {
       case "js": "text/javascript; charset=utf-8"
       case "css": "text/css; charset=utf-8"
       case "svg": "image/svg+xml"
@@ -118,7 +118,7 @@ struct WebPagesTests {
       let text = try await Self.get(path).text
       let loaded =
         text.matches(of: #/(?:src|href)="(/[^"]*)"/#).map { String($0.1) }
-        + text.matches(of: #/(?:from|import) "\.([^"]+)"/#).map { "/pages" + $0.1 }
+        + text.matches(of: #/(?:from|import) "\.([^"]+)"/#).map { "/pages\($0.1)" }
       for part in loaded where !part.hasPrefix("/docs") {
         #expect(Self.served.contains(part), "\(path) loads \(part)")
       }

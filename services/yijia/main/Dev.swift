@@ -16,8 +16,8 @@ struct Dev: AsyncParsableCommand {
       became of it. Then it keeps running until Ctrl-C, which stops all cleanly. A second start \
       goes on with the data of the first.
 
-      DATA/connection.json tells any gRPC client how to reach the suite. Logs are in DATA/logs, among
-      them the one-time codes for the members' page. For the pages a browser has to trust
+      DATA/connection.json tells any gRPC client how to reach the suite. Logs are in DATA/logs, \
+      among them the one-time codes for the members' page. For the pages a browser has to trust \
       DATA/tls/authority.crt.
 
       Examples:

@@ -131,10 +131,10 @@ export function pathOf(path, query = {}) {
 }
 
 async function once(method, path, body) {
-  const {answer, stop} = await send(method, path, body, TIMEOUT_MS);
+  const {answer, stop, token} = await send(method, path, body, TIMEOUT_MS);
   const content = parsed(await answer.text().catch(() => { throw stop(); }));
   stop();
-  if (!answer.ok) throw failure(content, answer.status);
+  if (!answer.ok) throw failure(content, answer.status, token);
   if (content === undefined) throw ApiError.of(null, answer.status);
   return content;
 }
@@ -149,7 +149,8 @@ async function send(method, path, body, timeout) {
   };
   const headers = {"accept-language": tag()};
   if (body !== undefined) headers["content-type"] = "application/json";
-  if (session.token) headers.authorization = `Bearer ${session.token}`;
+  const {token} = session;
+  if (token) headers.authorization = `Bearer ${token}`;
   try {
     const answer = await fetch(path, {
       method, headers, signal: abort.signal, cache: "no-store", credentials: "omit",
@@ -157,7 +158,7 @@ async function send(method, path, body, timeout) {
     });
     const date = Date.parse(answer.headers.get("date") ?? "");
     if (date) clockOffset = date - Date.now();
-    return {answer, stop};
+    return {answer, stop, token};
   } catch {
     throw stop();
   }
@@ -171,10 +172,10 @@ function parsed(text) {
   }
 }
 
-function failure(content, status) {
+// - token: the one that the request was sent with; a newer session is not concerned.
+function failure(content, status, token) {
   const error = ApiError.of(content, status);
-  // SIGN_IN_REFUSED and the like are of whoever has no session yet.
-  if (error.reason === "CALLER_UNPROVEN" && session.token) {
+  if (error.reason === "CALLER_UNPROVEN" && token && token === session.token) {
     session.end();
     session.onEnd(error);
   }
@@ -227,8 +228,8 @@ export function forget(name) { sessionStorage.removeItem(place(name)); }
 // Yields the messages of a response stream (application/x-ndjson). A stream has no timeout; leave
 // the loop to end it.
 export async function* stream(path, body, method = "POST") {
-  const {answer, stop} = await send(method, path, method === "GET" ? undefined : body);
-  if (!answer.ok) throw failure(parsed(await answer.text()), answer.status);
+  const {answer, stop, token} = await send(method, path, method === "GET" ? undefined : body);
+  if (!answer.ok) throw failure(parsed(await answer.text()), answer.status, token);
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   try {
@@ -236,7 +237,7 @@ export async function* stream(path, body, method = "POST") {
       const {value = "", done} = await reader.read().catch(() => { throw stop(); });
       const lines = (rest + value + (done ? "\n" : "")).split("\n");
       rest = lines.pop();
-      for (const line of lines) if (line.trim()) yield message(parsed(line), answer.status);
+      for (const line of lines) if (line.trim()) yield message(parsed(line), answer.status, token);
       if (done) return;
     }
   } finally {
@@ -244,8 +245,8 @@ export async function* stream(path, body, method = "POST") {
   }
 }
 
-function message(content, status) {
-  if (content?.error) throw failure(content.error, status);
+function message(content, status, token) {
+  if (content?.error) throw failure(content.error, status, token);
   if (content === undefined) throw ApiError.of(null, status);
   return content.result;
 }

@@ -1,10 +1,8 @@
 // A member's own record: what it says, and what a member may do with it.
 
-import {call, pathOf, session, stream, write} from "./api.js";
+import {call, pathOf, stream, write} from "./api.js";
 import {day, say, time} from "./language.js";
-import {
-  ask, button, download, facts, field, form, make, notice, show, showError,
-} from "./page.js";
+import {action, ask, download, facts, field, form, make, notice, show} from "./page.js";
 import {qrCode} from "./qr.js";
 
 const LIVE = ["POOLED", "ACTIVE", "RETAINED"].map(name => `MEMBERSHIP_STATE_${name}`);
@@ -23,17 +21,17 @@ export async function showMembership(app, own, scan) {
     make("section", {class: "card"}, make("h2", {}, say("own.title")),
       section("own.details", details(own.member)),
       isLive ? section("own.confirm", make("p", {}, say("own.confirm-about")),
-        action("own.confirm-button", () => writeOnce(
+        action(say("own.confirm-button"), () => writeOnce(
           app, "confirm", "POST", `/v1/${own.member.name}:confirm`, {}, "own.confirmed"))) : null,
       section("own.correct", correctionForm(app, corrections)),
       section("own.history", history(own, transfers))),
     make("section", {class: "card"}, make("h2", {}, say("own.rights")),
       section("own.export", make("p", {}, say("own.export-about")),
-        action("own.export-button", exportData)),
+        action(say("own.export-button"), exportData)),
       isLive ? section("own.leave", make("p", {}, say("own.leave-about")),
-        action("own.leave-button", () => leave(app, own.member), "danger")) : null,
+        action(say("own.leave-button"), () => leave(app, own.member), "danger")) : null,
       section("own.erase", make("p", {}, say("own.erase-about")),
-        action("own.erase-button", () => erase(app), "danger"))),
+        action(say("own.erase-button"), () => erase(app), "danger"))),
   ];
 }
 
@@ -42,7 +40,7 @@ const TRANSFER_STATES = ["REQUESTED", "COMPLETED", "DECLINED", "CANCELLED", "EXP
 
 // The button that asks for the transfer to the scanned union.
 export function transferButton(app, {organization, code}) {
-  return action("transfer", async () => {
+  return action(say("transfer"), async () => {
     const isSure = await ask(say("transfer.question", {union: organization.displayName}),
       say(code.acceptsTransfers ? "transfer.at-once" : "transfer.decided"), say("transfer"));
     if (!isSure) return;
@@ -56,20 +54,6 @@ export function transferButton(app, {organization, code}) {
 export async function writeOnce(app, name, method, path, body, message) {
   await write(name, method, path, body);
   app.home(notice("good", say(message)));
-}
-
-// A button with its own place for an error.
-function action(key, work, kind = "") {
-  const problem = make("div", {"aria-live": "assertive"});
-  const node = button(say(key), async () => {
-    problem.replaceChildren();
-    try {
-      await work();
-    } catch (error) {
-      problem.replaceChildren(showError(problem, error));
-    }
-  }, {class: `wide ${kind}`});
-  return make("div", {}, node, problem);
 }
 
 function section(key, ...content) {
@@ -119,7 +103,7 @@ function history(own, transfers) {
   const place = make("div", {}, transfers.map(each => make("div", {class: "entry"}, facts([
     [say("transfer.title"), say(each.state)], [say("applications.time"), time(each.createTime)],
   ]))));
-  const more = action("own.history-button", async () => {
+  const more = action(say("own.history-button"), async () => {
     const {entries = []} = await call(
       "GET", pathOf(`/v1/${own.member.name}/log`, {pageSize: 1000}));
     more.replaceWith(make("ol", {class: "log"}, entries.map(each =>
@@ -140,7 +124,7 @@ function openTransfer(app, transfer, scan) {
       [say("transfer.due"), day(transfer.dueDate)],
       [say("transfer.expires"), day(transfer.expireDate)],
     ]),
-    action("transfer.cancel", async () => {
+    action(say("transfer.cancel"), async () => {
       if (await ask(say("transfer.cancel-question"), "", say("transfer.cancel")))
         await writeOnce(app, "cancel", "POST", `/v1/${transfer.name}:cancel`,
           {etag: transfer.etag}, "transfer.cancelled");
@@ -195,9 +179,8 @@ async function erase(app) {
   if (!isSure) return;
   const {member} = await call("GET", "/v1/me/membership");
   await write("erase", "POST", `/v1/${member.name}:erase`, {});
-  // Its subject is nobody's any more.
-  await call("POST", "/v1/sessions:signOut", {}).catch(() => {});
-  session.end();
+  // The session's subject is nobody's any more.
+  app.endSession();
   app.go(place => show(place, make("h1", {}, say("own.erased")),
     make("p", {}, say("own.erased-about"))));
 }

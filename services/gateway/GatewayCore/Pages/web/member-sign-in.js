@@ -55,6 +55,8 @@ function showCodeEntry(place, app, phone, sent) {
         sessionStorage.setItem("member.session", answer.session.name);
       } catch (error) {
         if (error.reason === "MEMBER_AMBIGUOUS") number.hidden = false;
+        // The service says it of passwords, too.
+        if (error.reason === "SIGN_IN_REFUSED") error.message = say("sign-in.wrong");
         throw error;
       }
       app.home();

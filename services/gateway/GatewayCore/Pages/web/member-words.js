@@ -5,7 +5,7 @@ import {words} from "./language.js";
 
 words({
   zh: {
-    "title": "驿家 · 工会会员",
+    "title": "驿家 · 工会会员", "brand": "驿家",
     "failure": "页面出了问题，请重试。", "failure.title": "没有办成", "again": "重试",
     "nothing": "此手机号还没有会籍，也没有入会申请。入会请扫描工会的二维码，或在下方填写编码。",
 
@@ -15,6 +15,7 @@ words({
     "sign-in.send": "获取验证码", "sign-in.code-title": "请输入验证码",
     "sign-in.sent": "验证码已发送至 {phone}，{minutes} 分钟内有效。",
     "sign-in.wait": "{seconds} 秒后可重新获取", "sign-in.resend": "重新获取验证码",
+    "sign-in.wrong": "验证码不对，或已过期。请核对，或重新获取。",
     "sign-in.other-phone": "换一个手机号", "sign-in.ended": "登录已失效，请重新登录。",
     "sign-in.several": "此手机号属于多名会员：请填写会员号，指明是哪一位。",
     "sign-out": "退出", "sign-out.done": "已退出登录。",
@@ -112,7 +113,7 @@ words({
     "correction.send": "申请更正", "correction.done": "更正已提交，等待工会核对。",
   },
   en: {
-    "title": "Yijia · Members",
+    "title": "Yijia · Members", "brand": "驿家 Yijia",
     "failure": "Something went wrong on this page. Try again.",
     "failure.title": "That did not work", "again": "Try again",
     "nothing": "This phone has neither a membership nor an application. To join, scan the code of "
@@ -126,6 +127,7 @@ words({
     "sign-in.send": "Send me a code", "sign-in.code-title": "Enter the code",
     "sign-in.sent": "The code was sent to {phone}. It is good for {minutes} minutes.",
     "sign-in.wait": "Another code in {seconds} s", "sign-in.resend": "Send another code",
+    "sign-in.wrong": "The code is wrong or has expired. Check it, or ask for another one.",
     "sign-in.other-phone": "Another phone",
     "sign-in.ended": "Your session has ended. Sign in again.",
     "sign-in.several": "Several members have this phone: state the member number of one.",

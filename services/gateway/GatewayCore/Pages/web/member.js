@@ -7,7 +7,9 @@ import {showApplication} from "./member-application.js";
 import {showMembership, transferButton, writeOnce} from "./member-own.js";
 import {showSignIn} from "./member-sign-in.js";
 import "./member-words.js";
-import {ask, button, byId, facts, field, form, languageButton, make, notice, show} from "./page.js";
+import {
+  action, ask, button, byId, facts, field, form, languageButton, make, notice, show,
+} from "./page.js";
 
 // What the views share. A view draws into a place of its own; when it is late, nobody sees it.
 const app = {
@@ -24,6 +26,7 @@ const app = {
   home: message => app.go(place => showHome(place, message)),
   signIn: message => app.go(place => showSignIn(place, app, message)),
   apply: scan => app.go(place => showApplication(place, app, scan)),
+  endSession,
   checkResult,
 };
 
@@ -46,16 +49,20 @@ function decodedCode(path) {
 function drawHead() {
   document.title = say("title");
   byId("head").replaceChildren(
-    make("span", {class: "brand"}, say("title")),
+    make("span", {class: "brand"}, say("brand")),
     ...session.token ? [button(say("sign-out"), signOut, {class: "quiet"})] : [],
     languageButton());
 }
 
-async function signOut() {
-  // Whoever signs out leaves this phone, whether or not the server can be told.
-  await call("POST", "/v1/sessions:signOut", {}).catch(() => {});
-  session.end();
+function signOut() {
+  endSession();
   app.signIn(notice("good", say("sign-out.done")));
+}
+
+// Whoever signs out leaves this phone, whether or not the server can be told.
+function endSession() {
+  call("POST", "/v1/sessions:signOut", {}).catch(() => {});
+  session.end();
 }
 
 function showFailure(place, error) {
@@ -99,8 +106,7 @@ async function finishUnanswered() {
       await finish(name);
       notices.push(notice("good", say(`late.${name}`)));
     } catch (error) {
-      notices.push(notice("bad", [error.message, ...error.violations.map(each => each.message)]
-        .join("\n")));
+      notices.push(notice("bad", error.message));
     }
   }
   return notices;
@@ -172,7 +178,7 @@ function applicationCards(applications) {
         [say("applications.state"), say(each.state)],
       ]),
       each.state === "ENROLLMENT_STATE_RECEIVED"
-        ? button(say("withdraw"), () => withdraw(each), {class: "quiet"}) : null)),
+        ? action(say("withdraw"), () => withdraw(each), "quiet") : null)),
     button(say("applications.check"), checkResult, {class: "main"}));
 }
 
@@ -183,10 +189,9 @@ async function withdraw(enrollment) {
 
 // An applicant's session stays one: whether they are a member by now is told to whoever proves the
 // phone anew.
-async function checkResult() {
+function checkResult() {
   const phone = sessionStorage.getItem("member.phone") ?? "";
-  await call("POST", "/v1/sessions:signOut", {}).catch(() => {});
-  session.end();
+  endSession();
   app.go(place => showSignIn(place, app, notice("plain", say("applications.prove")), phone));
 }
 

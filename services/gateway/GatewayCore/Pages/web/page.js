@@ -91,6 +91,20 @@ export async function busy(node, work) {
   }
 }
 
+// A wide button of "kind" main, danger or none, below which an ApiError of its work is shown.
+export function action(text, work, kind = "") {
+  const problem = make("div", {"aria-live": "assertive"});
+  const node = button(text, async () => {
+    problem.replaceChildren();
+    try {
+      await work();
+    } catch (error) {
+      problem.replaceChildren(showError(problem, error));
+    }
+  }, {class: `wide ${kind}`});
+  return make("div", {}, node, problem);
+}
+
 // ---- Forms.
 
 let fieldCount = 0;
