@@ -96,7 +96,9 @@ let services: [Target] =
         "MembersV1", "StationsV1", "GatewayV1", "GoogleAPI", "GoogleProtobuf", "GoogleRPC",
         "GoogleType", "GRPCHealthV1", crypto, cryptoExtras, jwt, logging, metrics, tracing,
       ],
-      path: "services/gateway/GatewayCore", swiftSettings: house),
+      path: "services/gateway/GatewayCore",
+      // Compiled in, so that the executable is all there is to install.
+      resources: [.embedInCode("Pages/web")], swiftSettings: house),
     .executableTarget(
       name: "yijia-gateway",
       dependencies: [

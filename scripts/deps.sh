@@ -44,6 +44,7 @@ look() {
   lacks protobuf-compiler command -v protoc
   lacks python3 command -v python3
   lacks python3-venv python3 -c 'import ensurepip, venv'
+  lacks chromium command -v chromium
   case ${1:-} in
     bench) look_for_bench ;;
     faults) look_for_faults ;;

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
+extern const ProtobufCEnumDescriptor yijia__type__v1__StaffRole__names;
 extern const ProtobufCMessageDescriptor google__protobuf__Duration__table;
 extern const ProtobufCMessageDescriptor google__protobuf__Timestamp__table;
 
@@ -78,7 +79,7 @@ static void yijia__gateway__v1__SignInResponse__init(ProtobufCMessage *message) 
   memset(message, 0, sizeof(struct yijia__gateway__v1__SignInResponse));
   message->descriptor = &yijia__gateway__v1__SignInResponse__table;
 }
-static const ProtobufCFieldDescriptor yijia__gateway__v1__SignInResponse__fields[3] = {
+static const ProtobufCFieldDescriptor yijia__gateway__v1__SignInResponse__fields[7] = {
   {"session", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
    0, offsetof(struct yijia__gateway__v1__SignInResponse, f_session),
    &yijia__gateway__v1__Session__table, NULL, 0, 0x4200, NULL, NULL},
@@ -88,19 +89,31 @@ static const ProtobufCFieldDescriptor yijia__gateway__v1__SignInResponse__fields
   {"password_temporary", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BOOL,
    offsetof(struct yijia__gateway__v1__SignInResponse, has_password_temporary), offsetof(struct yijia__gateway__v1__SignInResponse, f_password_temporary),
    NULL, NULL, 0, 0x0, NULL, NULL},
+  {"display_name", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__gateway__v1__SignInResponse, has_display_name), offsetof(struct yijia__gateway__v1__SignInResponse, f_display_name),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"role", 5, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_ENUM,
+   offsetof(struct yijia__gateway__v1__SignInResponse, has_role), offsetof(struct yijia__gateway__v1__SignInResponse, f_role),
+   &yijia__type__v1__StaffRole__names, NULL, 0, 0x0, NULL, NULL},
+  {"organization", 6, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__gateway__v1__SignInResponse, has_organization), offsetof(struct yijia__gateway__v1__SignInResponse, f_organization),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"totp_enrolled", 7, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BOOL,
+   offsetof(struct yijia__gateway__v1__SignInResponse, has_totp_enrolled), offsetof(struct yijia__gateway__v1__SignInResponse, f_totp_enrolled),
+   NULL, NULL, 0, 0x0, NULL, NULL},
 };
-static const unsigned yijia__gateway__v1__SignInResponse__by_name[3] = {2, 0, 1};
+static const unsigned yijia__gateway__v1__SignInResponse__by_name[7] = {3, 5, 2, 4, 0, 1, 6};
 static const ProtobufCIntRange yijia__gateway__v1__SignInResponse__ranges[2] = {
   {1, 0},
-  {0, 3},
+  {0, 7},
 };
 const ProtobufCMessageDescriptor yijia__gateway__v1__SignInResponse__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.gateway.v1.SignInResponse", "SignInResponse", "yijia__gateway__v1__SignInResponse",
   "yijia.gateway.v1", sizeof(struct yijia__gateway__v1__SignInResponse),
-  3, yijia__gateway__v1__SignInResponse__fields, yijia__gateway__v1__SignInResponse__by_name,
+  7, yijia__gateway__v1__SignInResponse__fields, yijia__gateway__v1__SignInResponse__by_name,
   1, yijia__gateway__v1__SignInResponse__ranges,
-  yijia__gateway__v1__SignInResponse__init, (void *) 250, NULL, NULL,
+  yijia__gateway__v1__SignInResponse__init, (void *) 291, NULL, NULL,
 };
 
 static void yijia__gateway__v1__SignOutRequest__init(ProtobufCMessage *message) {

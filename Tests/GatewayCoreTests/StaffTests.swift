@@ -26,6 +26,8 @@ struct StaffTests {
       #expect(try await world.call(Self.members, first.token) == nil)
       let again = try await world.signIn("Zhang.San", Self.password)
       #expect(!again.passwordTemporary)
+      #expect(again.role == .clerk && !again.displayName.isEmpty && !again.totpEnrolled)
+      #expect(again.organization == made.staff?.organization)
       #expect(try await world.refusal("zhang.san", made.temporaryPassword) == "SIGN_IN_REFUSED")
       for bytes in try await world.stores.bytes(of: world.database) {
         for secret in [Self.password, made.temporaryPassword, first.token, again.token] {

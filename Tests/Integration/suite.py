@@ -149,7 +149,7 @@ class Suite(_Logs):
         self.prepare()
         self.start(*self.names)
         self.import_tree()
-        self._add_staff("county", "administrator", self.organization(COUNTY))
+        self.add_staff("county", "administrator", self.organization(COUNTY))
         self.restart("gateway")
         self.point, self.kiosk, self.kiosk_key = self.make_point("集成测试驿站")
 
@@ -174,8 +174,8 @@ class Suite(_Logs):
         self._secrets = {"partner": made["partnerKey"], "staff": made["staffToken"]}
         self._add_partner("other_partner")
         self._add_partner("limited_partner", "/yijia.members.v1.MembersService/GetEnrollment")
-        self._add_staff("viewer", "viewer")
-        self._add_staff("expired", "administrator", expires="2020-01-01T00:00:00Z")
+        self.add_staff("viewer", "viewer")
+        self.add_staff("expired", "administrator", expires="2020-01-01T00:00:00Z")
 
     def _change(self, file, old, new):
         text = (self.folder / file).read_text()
@@ -204,7 +204,8 @@ class Suite(_Logs):
         text = self.gateway_file.read_text()
         self.gateway_file.write_text(text.replace("partners:\n", entry, 1))
 
-    def _add_staff(self, who, role, organization="", expires="2100-01-01T00:00:00Z"):
+    def add_staff(self, who, role, organization="", expires="2100-01-01T00:00:00Z"):
+        """One more member of staff in the gateway's configuration, which its next start reads."""
         secret = self._secrets[who] = f"yjs_test_{who}_{request_id()}"
         text = self.gateway_file.read_text().rstrip("\n")
         self.gateway_file.write_text(

@@ -5,18 +5,23 @@ enum ChineseTexts {
   ]
   private static let half: Set<Character> = [",", ";", ":", "!", "?"]
 
-  /// Half-width punctuation next to a Chinese character, on the lines of a `zh:` text.
+  /// Half-width punctuation next to a Chinese character, on the lines of a `zh:` text, and on any
+  /// line of a page.
   static func halfWidth(_ repository: Repository) -> [Violation] {
-    repository.swift.filter { file in folders.contains(where: file.path.hasPrefix) }
-      .flatMap { file in
-        file.text.occurrences(of: "zh").map { file.text.line(at: $0) }
-          .filter { isMixed(file.text.line($0)) }
-          .map {
-            Violation(
-              path: file.path, line: $0, finding: "half-width punctuation in a Chinese text",
-              remedy: "write ，；：！？ there")
-          }
+    let pages = repository.handWritten.filter { file in
+      [".js", ".html"].contains(where: file.path.hasSuffix)
+    }
+    let texts = repository.swift.filter { file in folders.contains(where: file.path.hasPrefix) }
+    let lines =
+      pages.flatMap { file in (0..<file.text.lineCount).map { (file, $0 + 1) } }
+      + texts.flatMap { file in
+        file.text.occurrences(of: "zh").map { (file, file.text.line(at: $0)) }
       }
+    return lines.filter { file, line in isMixed(file.text.line(line)) }.map { file, line in
+      Violation(
+        path: file.path, line: line, finding: "half-width punctuation in a Chinese text",
+        remedy: "write ，；：！？ there")
+    }
   }
 
   private static func isMixed(_ line: String) -> Bool {

@@ -14,8 +14,8 @@ struct Repository: Sendable {
   /// Data files may be larger than anything written by hand; rules do not read them.
   private static let bytesMax = 2 << 20
   private static let textExtensions: Set = [
-    "c", "cfg", "h", "json", "md", "modulemap", "proto", "py", "sh", "sql", "swift", "toml", "txt",
-    "yaml", "yml",
+    "c", "cfg", "css", "h", "html", "js", "json", "md", "modulemap", "proto", "py", "sh", "sql",
+    "swift", "toml", "txt", "yaml", "yml",
   ]
   private static let textNames: Set = ["Makefile", "Dockerfile", "run", "LICENSE", "NOTICE"]
 

@@ -4,7 +4,7 @@ enum SizeRules {
   static let functionLinesMax = 70
   static let columnsMax = 100
 
-  private static let codeExtensions = [".swift", ".c", ".h", ".py", ".sh"]
+  private static let codeExtensions = [".swift", ".c", ".h", ".py", ".sh", ".js", ".css"]
 
   static func files(_ repository: Repository) -> [Violation] {
     code(repository).filter { $0.text.lineCount > fileLinesMax }.map { file in

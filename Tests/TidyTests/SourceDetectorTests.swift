@@ -133,6 +133,8 @@ struct SourceDetectorTests {
     let path = "services/members/MembersCore/A.swift"
     let source = "a(zh: \"已过期,请重试。\", en: \"a, b\")\nb(zh: \"已过期，请重试。\", en: \"a, b\")"
     #expect(lines(ChineseTexts.halfWidth(repository(path, source))) == [1])
+    let script = "// 注释,\nsay(\"已过期,请重试。\")\nsay(\"已过期，请重试。\")"
+    #expect(lines(ChineseTexts.halfWidth(repository("services/a/web/a.js", script))) == [2])
   }
 
   @Test("a leftover marker is found in any kind of file", arguments: LeftoverRules.markers)

@@ -59,6 +59,14 @@ struct yijia__gateway__v1__SignInResponse {
   ProtobufCBinaryData f_token;
   protobuf_c_boolean has_password_temporary;
   protobuf_c_boolean f_password_temporary;
+  protobuf_c_boolean has_display_name;
+  ProtobufCBinaryData f_display_name;
+  protobuf_c_boolean has_role;
+  int32_t f_role;
+  protobuf_c_boolean has_organization;
+  ProtobufCBinaryData f_organization;
+  protobuf_c_boolean has_totp_enrolled;
+  protobuf_c_boolean f_totp_enrolled;
 };
 
 /* yijia.gateway.v1.SignOutRequest */

@@ -2,6 +2,7 @@
 package import CMessages
 public import GoogleProtobuf
 public import Protobuf
+public import YijiaTypeV1
 
 /// A sign-in of a member of staff or of a union member. Its token is shown once; what is stored is
 /// its SHA-256.
@@ -205,6 +206,15 @@ public struct SignInResponse: Message {
   public var token: String = ""
   /// Whether the password is to be changed before anything else can be called.
   public var passwordTemporary: Bool = false
+  /// What people call whoever signed in.
+  public var displayName: String = ""
+  /// What they may do; a change of it ends the session.
+  public var role: YijiaTypeV1.StaffRole = .unspecified
+  /// Resource name of the organization whose subtree they may act in; empty for the whole tree. A
+  /// change of it ends the session.
+  public var organization: String = ""
+  /// Whether an authenticator is enrolled.
+  public var totpEnrolled: Bool = false
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -215,7 +225,7 @@ extension SignInResponse {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__gateway__v1__SignInResponse>.size + 250
+    let cost = MemoryLayout<yijia__gateway__v1__SignInResponse>.size + 291
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__gateway__v1__SignInResponse__descriptor(), limits)
     defer { decoding.end() }
@@ -232,7 +242,7 @@ extension SignInResponse {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__gateway__v1__SignInResponse>.size + 250)
+    let outer = direct.enter(MemoryLayout<yijia__gateway__v1__SignInResponse>.size + 291)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -245,6 +255,10 @@ extension SignInResponse {
         session = Session(direct: &direct)
       case 18: token = direct.string()
       case 24: passwordTemporary = direct.bool()
+      case 34: displayName = direct.string()
+      case 40: role = YijiaTypeV1.StaffRole(rawValue: direct.int32())
+      case 50: organization = direct.string()
+      case 56: totpEnrolled = direct.bool()
       default: direct.refuse()
       }
     }
@@ -259,12 +273,36 @@ extension SignInResponse {
     if c.pointee.has_password_temporary != 0 {
       passwordTemporary = c.pointee.f_password_temporary != 0
     }
+    if c.pointee.has_display_name != 0 {
+      displayName = Decoding.string(c.pointee.f_display_name)
+    }
+    if c.pointee.has_role != 0 {
+      role = YijiaTypeV1.StaffRole(rawValue: c.pointee.f_role)
+    }
+    if c.pointee.has_organization != 0 {
+      organization = Decoding.string(c.pointee.f_organization)
+    }
+    if c.pointee.has_totp_enrolled != 0 {
+      totpEnrolled = c.pointee.f_totp_enrolled != 0
+    }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if totpEnrolled {
+      encoding.bool(totpEnrolled, 56)
+    }
+    if !organization.isEmpty {
+      encoding.string(organization, 50)
+    }
+    if role.rawValue != 0 {
+      encoding.int32(role.rawValue, 40)
+    }
+    if !displayName.isEmpty {
+      encoding.string(displayName, 34)
+    }
     if passwordTemporary {
       encoding.bool(passwordTemporary, 24)
     }

@@ -4,8 +4,8 @@ public import RPC
 public import ServiceKit
 import Synchronization
 
-/// The gateway of a process: gRPC, gRPC-Web, JSON and API documentation by a configuration that can
-/// be replaced while calls run.
+/// The gateway of a process: gRPC, gRPC-Web, JSON, pages and API documentation by a configuration
+/// that can be replaced while calls run.
 ///
 /// A call is served to its end by the configuration that it began with. Register the gateway with a
 /// `Dispatcher`. Safe to use from any task.
@@ -23,11 +23,11 @@ public final class LiveGateway: ExchangeHandler {
     let gateway: Gateway
     let web: WebFace
     let json: JSONFace
-    let pages: APIPages
+    private let pages: [any ExchangeHandler]
 
     init(
       _ configuration: GatewayConfiguration, _ backends: Backends, _ gateway: Gateway, web: WebFace,
-      json: JSONFace, pages: APIPages
+      json: JSONFace, pages: [any ExchangeHandler]
     ) {
       self.configuration = configuration
       self.backends = backends
@@ -35,6 +35,13 @@ public final class LiveGateway: ExchangeHandler {
       self.web = web
       self.json = json
       self.pages = pages
+    }
+
+    /// The handler of a page's path; nil where the path is none.
+    func page(_ head: RequestHead) -> (any ExchangeHandler)? {
+      // Nearly all requests are calls, and no page has such a path.
+      guard !head.path.utf8.starts(with: "/v1/".utf8) else { return nil }
+      return pages.first { $0.claims(head) }
     }
   }
 
@@ -91,7 +98,10 @@ public final class LiveGateway: ExchangeHandler {
       json: try JSONFace(
         of: gateway, contracts: parts.contracts, origins: origins,
         messageBytesMax: configuration.messageBytesMax, logger: logger),
-      pages: APIPages(contracts: parts.contracts.contracts, configuration, origins: origins))
+      pages: [
+        WebPages(),
+        APIPages(contracts: parts.contracts.contracts, configuration, origins: origins),
+      ])
   }
 
   // MARK: - Calls
@@ -103,7 +113,7 @@ public final class LiveGateway: ExchangeHandler {
   public func take(_ exchange: ServerExchange) -> Bool {
     let (head, served) = (exchange.head, live.value(on: exchange.exchange.loop))
     if Gateway.serves(head) { return served.gateway.take(exchange) }
-    guard !served.web.claims(head), !served.pages.claims(head) else { return false }
+    guard !served.web.claims(head), served.page(head) == nil else { return false }
     return served.json.take(exchange)
   }
 
@@ -111,7 +121,7 @@ public final class LiveGateway: ExchangeHandler {
     let served = live.value(on: exchange.exchange.loop)
     if served.gateway.claims(exchange.head) { return await served.gateway.serve(exchange) }
     if served.web.claims(exchange.head) { return await served.web.serve(exchange) }
-    if served.pages.claims(exchange.head) { return await served.pages.serve(exchange) }
+    if let page = served.page(exchange.head) { return await page.serve(exchange) }
     await served.json.serve(exchange)
   }
 

@@ -16,7 +16,9 @@ struct Dev: AsyncParsableCommand {
       became of it. Then it keeps running until Ctrl-C, which stops all cleanly. A second start \
       goes on with the data of the first.
 
-      DATA/connection.json tells any gRPC client how to reach the suite. Logs are in DATA/logs.
+      DATA/connection.json tells any gRPC client how to reach the suite. Logs are in DATA/logs, \
+      among them the one-time codes for the members' page. For the pages a browser has to trust \
+      DATA/tls/authority.crt.
 
       Examples:
         yijia dev
@@ -93,6 +95,7 @@ struct Dev: AsyncParsableCommand {
     if replay { try await replayPapers(scenario.connection) }
     if once { return }
     Terminal.say("gateway 网关: localhost:\(gateway.listen)  (\(files.file("connection.json")))")
+    scenario.sayPages()
     Terminal.say("Ctrl-C stops all. 按 Ctrl-C 停止。")
     // Until a signal, or the end of a child.
     while true { try await Task.sleep(for: .seconds(3_600)) }

@@ -47,6 +47,12 @@ struct DevelopmentFiles {
     ports[member] ?? SuitePorts(listen: 0, admin: 0)
   }
 
+  /// The gateway's address for browsers.
+  var address: String { "https://localhost:\(port(.gateway).listen)" }
+
+  /// Path of the page behind a code, to which the code is added.
+  static let codePath = "/c/"
+
   func file(_ path: String) -> String { folder.appending(path: path).path }
 
   private static func credentials(in folder: URL) throws -> Credentials {
@@ -78,7 +84,8 @@ struct DevelopmentFiles {
   }
 
   private func writeConfigurations() throws {
-    try write(.members, service(.members) + Self.regions)
+    try write(
+      .members, service(.members) + "code_link: \"\(address)\(Self.codePath)\"\n" + Self.regions)
     try write(
       .stations,
       service(.stations) + """

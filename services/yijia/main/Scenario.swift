@@ -24,6 +24,14 @@ struct Scenario {
   let settings: DevelopmentSettings
   let files: DevelopmentFiles
   var connection: ConnectionFile
+  /// The text of a union's code; empty if none could be issued.
+  private var code = ""
+
+  init(settings: DevelopmentSettings, files: DevelopmentFiles, connection: ConnectionFile) {
+    self.settings = settings
+    self.files = files
+    self.connection = connection
+  }
 
   /// Imports the organizations, registers a point and a kiosk, and writes the connection file.
   mutating func prepare() async throws {
@@ -38,6 +46,8 @@ struct Scenario {
       connection.kiosk = memory.kiosk
       connection.station = memory.point
       connection.kioskAPIKey = memory.kioskAPIKey
+      // Without an example the suite is as good: its organizations may have been changed since.
+      code = (try? await exampleCode(staff)) ?? ""
       try connection.write(files.file("connection.json"))
     } catch {
       await staff.close()
@@ -60,6 +70,15 @@ struct Scenario {
       throw error
     }
     for client in [partner, staff, kiosk] { await client.close() }
+  }
+
+  /// Prints where people find the suite's pages.
+  func sayPages() {
+    Terminal.say("console 工会工作台: \(files.address)/console")
+    guard !code.isEmpty else { return }
+    Terminal.say(
+      "a union's code 工会的码: \(files.address)\(DevelopmentFiles.codePath)\(code)\n"
+        + "  (one-time codes 验证码: \(files.file("logs/gateway.log")))")
   }
 
   private func enroll(_ partner: SuiteClient) async throws {
@@ -177,6 +196,20 @@ extension Scenario {
     point.capacity = 60
     point.managingOrganization = organization
     return point
+  }
+
+  /// Issues a code of the first township's union; the same one at each start.
+  private func exampleCode(_ staff: SuiteClient) async throws -> String {
+    var list = ListOrganizationsRequest()
+    list.pageSize = 1
+    list.kinds = [.townshipUnion]
+    let union = try await staff.members.listOrganizations(list, options: staff.options)
+    let name = union.organizations.first?.name ?? ""
+    var request = IssueOrganizationCodeRequest()
+    request.requestID = StableRequestID(Data(files.credentials.staffToken.utf8)).id("code \(name)")
+    request.organization = name
+    let response = try await staff.members.issueOrganizationCode(request, options: staff.options)
+    return response.code?.text ?? ""
   }
 
   /// Returns the federation of the example's city, or else the first regional federation.

@@ -67,6 +67,10 @@ extension SessionsService {
           response.session = session.message(current: session.name)
           response.token = token.text
           response.passwordTemporary = current.isTemporary
+          response.displayName = current.displayName
+          response.role = current.role
+          response.organization = current.message.organization
+          response.totpEnrolled = current.totp != nil
           return .commit(commit, response)
         }
       }

@@ -1,0 +1,472 @@
+"""The staff console in a browser: what clerks, administrators and viewers do with it."""
+
+import base64
+import io
+import json
+import ssl
+import urllib.request
+
+import pytest
+import zxingcpp
+from google.protobuf.field_mask_pb2 import FieldMask
+from PIL import Image
+
+from browser import Browser
+from console_page import Console, authenticator_code
+from people import People, request_id
+from stubs import accounts, members
+from test_command_line import as_staff
+from test_enroll_command import row, write
+
+PEOPLE = People(series=10)
+PASSWORD = "a password of my own"
+AREA = "130304001"
+# Callers of the suite, their roles and organizations.
+STAFF = (("staff", "administrator", ""), ("clerk", "clerk", "qinhuangdao"),
+         ("reader", "viewer", "q-130304"))
+TABLES = """async () => {
+  const [{WORK}, {REGISTRY, ACCOUNT, ADMINISTRATION, CHAINED}, {fieldsOf}, {ENUMS}] =
+    await Promise.all(["work", "registry", "values", "labels"].map(
+      name => import(`/pages/console-${name}.js`)));
+  const some = {name: "some/1", member: "members/1"};
+  const action = each => ({
+    ...each, fields: fieldsOf(each.fields), shows: fieldsOf(each.shows), then: null,
+    given: Object.keys(each.body?.(some, some) ?? {}),
+  });
+  const list = each => ({
+    ...each, columns: fieldsOf(each.columns), filters: fieldsOf(each.filters),
+    rowActions: (each.rowActions ?? []).map(action),
+  });
+  const views = [...WORK, ...REGISTRY, ...ACCOUNT, ...ADMINISTRATION].map(view => ({
+    ...view, list: list(view.list), related: (view.related ?? []).map(list),
+    detail: view.detail && {...view.detail, fields: fieldsOf(view.detail.fields)},
+    actions: [...view.actions ?? [], ...view.create ?? []].map(action),
+  }));
+  return JSON.parse(JSON.stringify({views, chained: CHAINED.map(action), enums: ENUMS}));
+}"""
+
+
+@pytest.fixture(scope="module")
+def running(suite, binaries):
+    """A suite with staff of each role; one region approves before somebody is a member."""
+    for who, role, external_id in STAFF:
+        if external_id:
+            suite.add_staff(who, role, suite.organization(external_id))
+    suite.restart("gateway")
+    as_staff(suite, binaries, "regions", "set", "130304", "--rule", "HOLDING_POOL", "--rule",
+             "AREA_UNION", "--approve-first", "true")
+    return suite
+
+
+@pytest.fixture(scope="module")
+def browser(running):
+    made = Browser(f"https://{running.gateway}")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def open_console(browser):
+    """Opens consoles, which end with the test: with nothing in the browser's console."""
+    tabs = []
+    del browser.problems[:]
+
+    def run(width=1440, height=900, **settings):
+        tabs.append(browser.tab("/console", width, height, **settings))
+        return Console(tabs[-1])
+
+    yield run
+    for tab in tabs:
+        tab.context.close()
+    assert browser.problems == []
+
+
+@pytest.fixture(scope="module")
+def staff(running):
+    return running.client("staff")
+
+
+def organization(staff, external_id):
+    return staff.members.ListOrganizations(members.ListOrganizationsRequest(
+        external_id=external_id)).organizations[0]
+
+
+@pytest.fixture
+def signed_in(running, open_console):
+    """The console with a token of the gateway's configuration: staff, clerk, reader."""
+    def run(who, **settings):
+        console = open_console(**settings)
+        ((_, bearer),) = running.metadata(who)
+        role, external_id = next(rest for name, *rest in STAFF if name == who)
+        own = running.organization(external_id) if external_id else ""
+        console.page.evaluate(
+            """([token, account]) => {
+              sessionStorage.setItem("console.token", token);
+              sessionStorage.setItem("console.account", JSON.stringify(account));
+            }""", [bearer.removeprefix("Bearer "),
+                   {"role": f"STAFF_ROLE_{role.upper()}", "organization": own, "displayName": who}])
+        console.page.reload()
+        return console.signed_in()
+    return run
+
+
+@pytest.fixture
+def enroll(running, binaries, tmp_path):
+    """An application that waits for a decision; the person."""
+    def run():
+        person = PEOPLE.next()
+        roster = tmp_path / "roster.csv"
+        values = row(person, work_area=AREA)
+        write(roster, [values], tuple(values))
+        as_staff(running, binaries, "enroll", roster, "--by", "staff")
+        return person
+    return run
+
+
+def waiting(staff):
+    return [one.name for one in staff.members.ListEnrollments(
+        members.ListEnrollmentsRequest()).enrollments]
+
+
+def test_an_account_signs_in_with_a_password_and_an_authenticator(staff, open_console):
+    directory = accounts.AccountsServiceStub(staff.intercepted)
+    made = directory.CreateStaff(accounts.CreateStaffRequest(
+        request_id=request_id(), staff=accounts.StaffAccount(
+            user_name="li.si", display_name="李四", role="STAFF_ROLE_CLERK",
+            organization=organization(staff, "q-130302").name)))
+    console = open_console().sign_in("li.si", "wrong password")
+    page = console.page
+    page.locator(".sign-in .notice.bad").wait_for()
+    console.sign_in("li.si", made.temporary_password).signed_in()
+    assert "临时密码" in page.locator("main .notice").text_content()
+    console.act("change-password", password=made.temporary_password, newPassword="short").submit()
+    assert console.error_of("newPassword")
+    console.fill("newPassword", PASSWORD).done()
+    page.locator("header .who", has_text="海港区总工会").wait_for()
+    assert "李四 经办员" in page.locator("header .who").inner_text()
+    comes_back_to_the_same_place(console, directory, made.staff.name)
+    console.go("account").act("enroll-totp", password=PASSWORD).submit()
+    secret = page.locator("dialog .secret code").first.text_content()
+    console.fill("totpCode", authenticator_code(secret)).done()
+    page.locator("#sign-out").click()
+    page.locator(".sign-in").wait_for()
+    assert secret not in page.content()
+    console.sign_in("li.si", PASSWORD)
+    code = page.locator("[name=totpCode]")
+    code.wait_for()
+    # A code is good once: the next one is accepted a little early.
+    code.fill(authenticator_code(secret, steps=1))
+    page.locator(".sign-in button[type=submit]").click()
+    console.signed_in()
+
+
+def comes_back_to_the_same_place(console, directory, name):
+    """A session that ended is explained, and signing in again goes on where it ended."""
+    directory.EndStaffSessions(accounts.EndStaffSessionsRequest(
+        request_id=request_id(), name=name, reason="test"))
+    console.page.evaluate("location.hash = '#/pool?overdue=true'")
+    console.page.get_by_text("登录已结束").wait_for()
+    console.sign_in("li.si", PASSWORD).signed_in()
+    console.settle()
+    assert console.page.url.endswith("#/pool?overdue=true")
+    assert console.page.locator("[name=overdue]").is_checked()
+
+
+def test_a_clerk_approves_an_enrollment_and_assigns_the_pool_case(signed_in, staff, enroll):
+    enroll()
+    name = waiting(staff)[0]
+    console = signed_in("clerk").go("enrollments")
+    console.page.locator("td.acts a").first.click()
+    console.page.locator("[data-action=approve]").wait_for()
+    assert console.page.url.endswith(name) and "*" in console.fact("姓名")
+    console.act("approve").done().shows("状态", "已入会")
+    assert "approve" not in console.actions
+    found = staff.members.GetEnrollment(members.GetEnrollmentRequest(name=name)).enrollment
+    assert found.state == members.ENROLLMENT_STATE_ADMITTED
+    case = next(one for one in staff.members.ListPoolCases(
+        members.ListPoolCasesRequest()).pool_cases if one.member == found.member)
+    console.open(case.name).act("assign", receiver="no-such-organization").submit()
+    assert console.error_of("receiver")
+    console.fill("receiver", "q-130304001").done().shows("状态", "已分派")
+    console.shows("接收组织", "西山街道总工会").act("confirm").done().shows("状态", "已确认")
+    console.page.go_back()
+    console.page.wait_for_url("**/console#/" + name)
+    console.page.locator("h1", has_text="入会审批").wait_for()
+
+
+def test_an_organization_is_created_with_a_wrong_field_and_then_right(signed_in, staff):
+    console = signed_in("staff").open(organization(staff, "q-130322").name)
+    console.act("create-organization", **{
+        "organization.kind": "ORGANIZATION_KIND_ENTERPRISE_UNION",
+        "organization.level": "ORGANIZATION_LEVEL_BASIC",
+        "organization.displayName": "昌黎某物流公司工会", "organization.regionCode": "110105",
+        "organization.externalId": "console-logistics"}).submit()
+    assert console.error_of("organization.regionCode")
+    console.fill("organization.regionCode", "130322").done()
+    made = organization(staff, "console-logistics")
+    assert made.state == members.ORGANIZATION_STATE_PREPARING
+    console.open(made.name)
+    console.shows("状态", "筹备中").shows("上级组织", "昌黎县总工会")
+
+
+def test_a_code_is_issued_and_seen(signed_in, staff):
+    union = organization(staff, "q-130322100")
+    console = signed_in("clerk").open(union.name)
+    console.act("issue-code", channel="CHANNEL_QR_SCAN", campaign="春送岗位").done()
+    console.act("print-code")
+    image = console.page.locator("dialog img")
+    image.wait_for()
+    assert image.evaluate("node => node.decode().then(() => node.naturalWidth)") > 100
+    content = image.get_attribute("src").split(",", 1)[1]
+    read = zxingcpp.read_barcodes(Image.open(io.BytesIO(base64.b64decode(content))))
+    code = staff.members.ListOrganizationCodes(
+        members.ListOrganizationCodesRequest(organization=union.name)).codes[0]
+    assert code.text in read[0].text and code.campaign == "春送岗位"
+
+
+def test_the_figures_of_coverage_are_those_of_the_interface(signed_in, staff):
+    county = organization(staff, "q-130304").name
+    base = members.Base(organization=county, people=4, qualifier="余", source="县区摸底")
+    base.date.year, base.date.month, base.date.day = 2026, 1, 31
+    staff.members.SetBase(members.SetBaseRequest(request_id=request_id(), base=base))
+    staff.members.SetCoverageTarget(members.SetCoverageTargetRequest(
+        request_id=request_id(), target=members.CoverageTarget(
+            organization=county, basis_points=9500)))
+    told = staff.members.GetCoverage(members.GetCoverageRequest(organization=county))
+    console = signed_in("reader").go("overview")
+    assert console.fact("会员（分子）").split()[0] == str(told.members)
+    assert console.fact("基数（分母）") == "4 余"
+    assert "县区摸底" in console.fact("基数来源") and "2026年1月31日" in console.fact("基数来源")
+    assert console.fact("覆盖率") == f"{told.coverage_basis_points / 100:.2f} %"
+    assert console.fact("目标") == "95.00 %"
+    assert console.fact("还差") == str(told.people_needed)
+
+
+def test_a_viewer_is_offered_no_actions(signed_in, staff, enroll):
+    enroll()
+    console = signed_in("reader")
+    for view in ("enrollments", "pool", "organizations", "members", "away", "refresh"):
+        assert not console.go(view).actions, view
+    for name in (waiting(staff)[0], organization(staff, "q-130304").name):
+        assert not console.open(name).actions, name
+    assert "没有这一页" in console.go("staff").page.locator("main").text_content()
+    assert console.page.locator("nav a[href='#/partners']").count() == 0
+
+
+def test_a_stale_etag_is_explained_and_the_second_try_works(signed_in, staff):
+    union = organization(staff, "q-130321100")
+    console = signed_in("staff").open(union.name).act("update-organization")
+    staff.members.UpdateOrganization(members.UpdateOrganizationRequest(
+        request_id=request_id(), organization=members.Organization(
+            name=union.name, etag=union.etag, industry_group="快递"),
+        update_mask=FieldMask(paths=["industry_group"])))
+    console.fill("organization.displayName", "青龙镇工会").submit()
+    console.page.get_by_text("在此期间别人改动过这条记录").wait_for()
+    console.done()
+    found = organization(staff, "q-130321100")
+    assert (found.display_name, found.industry_group) == ("青龙镇工会", "快递")
+
+
+def test_what_is_revealed_is_gone_when_the_view_is_left(signed_in, staff, enroll):
+    person = enroll()
+    name = waiting(staff)[-1]
+    console = signed_in("staff").open(name)
+    console.act("approve").done()
+    member = staff.members.GetEnrollment(members.GetEnrollmentRequest(name=name)).enrollment.member
+    console.open(member).act("reveal-member", reason="电话核对").submit()
+    shown = console.page.locator("dialog .facts")
+    shown.wait_for()
+    told = shown.text_content()
+    revealed = staff.members.RevealMember(members.RevealMemberRequest(
+        request_id=request_id(), name=member, reason="test of the console"))
+    assert revealed.person_name in told and revealed.resident_id in told
+    assert revealed.resident_id == person.resident_id
+    console.go("pool")
+    kept = console.page.evaluate("JSON.stringify([{...sessionStorage}, {...localStorage}])")
+    for secret in (revealed.person_name, revealed.resident_id):
+        assert secret not in console.page.content() + kept
+
+
+def test_the_console_fits_a_phone_and_speaks_english(signed_in):
+    console = signed_in("clerk", width=360, height=760, color_scheme="dark")
+    console.page.get_by_role("button", name="English").click()
+    for view in ("overview", "enrollments", "organizations", "members", "away", "account"):
+        console.go(view)
+        assert console.page.evaluate("document.documentElement.scrollWidth") <= 360, view
+    console.page.locator("#menu").click()
+    console.page.get_by_role("link", name="Holding pool").click()
+    assert console.page.locator("h1").text_content() == "Holding pool"
+
+
+# The tables of views, held to the contracts
+
+
+class Contracts:
+    """The OpenAPI document, with each varying segment of a path as a star."""
+
+    def __init__(self, document):
+        self.schemas = document["components"]["schemas"]
+        self.routes = {}
+        for path, verbs in document["paths"].items():
+            star = "/".join(
+                segment if not segment.startswith("{") else "*" + segment.split("}", 1)[1]
+                for segment in path.split("/"))
+            for verb, route in verbs.items():
+                self.routes[verb.upper(), star] = route
+
+    def resolve(self, schema):
+        while schema and ("$ref" in schema or "allOf" in schema):
+            schema = self.schemas[schema["$ref"].rsplit("/", 1)[1]] if "$ref" in schema \
+                else schema["allOf"][0]
+        return schema
+
+    def at(self, schema, path):
+        """The schema of a field; None where there is no such field."""
+        for key in path.split("."):
+            schema = (self.resolve(schema) or {}).get("properties", {}).get(key)
+        return self.resolve(schema)
+
+    @staticmethod
+    def content(part):
+        return next(iter(part["content"].values()))["schema"]
+
+    def request(self, route):
+        return self.content(route["requestBody"])
+
+    def answer(self, route):
+        return self.content(route["responses"]["200"])
+
+    @staticmethod
+    def role(route):
+        """The least role of staff; None where there is none to state."""
+        return next((one.get("role", "viewer") for one in route["x-callers"]
+                     if one["kind"] == "staff"), None)
+
+
+@pytest.fixture(scope="module")
+def contracts(running):
+    trust = ssl.create_default_context(cadata=running.authority.decode())
+    with urllib.request.urlopen(
+            f"https://{running.gateway}/openapi.json", context=trust) as answer:
+        return Contracts(json.load(answer))
+
+
+@pytest.fixture(scope="module")
+def tables(browser):
+    tab = browser.tab("/console")
+    try:
+        return tab.evaluate(TABLES)
+    finally:
+        tab.context.close()
+
+
+def wrong_kinds(contracts, enums, schema, fields):
+    """Fields that the schema lacks, or whose enum is another one."""
+    for field in fields:
+        found = contracts.at(schema, field["path"])
+        if field["label"][0] == field["path"]:
+            yield f"no words for {field['path']}"
+        kind, _, prefix = field["kind"].partition(":")
+        if found is None:
+            yield f"no field {field['path']}"
+        elif kind in ("enum", "enums") and prefix in enums:
+            values = contracts.resolve(found.get("items", found)).get("enum")
+            if values and f"{prefix}_UNSPECIFIED" not in values:
+                yield f"{field['path']} is no {prefix}"
+
+
+def wrong_in_list(contracts, enums, spec, role):
+    route = contracts.routes.get(("GET", spec["path"]))
+    if route is None:
+        yield f"no GET {spec['path']}"
+        return
+    if contracts.role(route) != spec.get("role", role).lower():
+        yield f"{spec['path']} needs {contracts.role(route)}"
+    items = contracts.at(contracts.answer(route), spec["items"])
+    if items is None:
+        yield f"{spec['path']} has no {spec['items']}"
+        return
+    yield from wrong_kinds(contracts, enums, items["items"], spec["columns"])
+    query = {one["name"] for one in route.get("parameters", []) if one["in"] == "query"}
+    asked = {one["path"] for one in spec["filters"]}
+    if not spec.get("unpaged"):
+        asked |= {"pageSize", "pageToken"}
+        if contracts.at(contracts.answer(route), "nextPageToken") is None:
+            yield f"{spec['path']} has no pages"
+    if asked - query:
+        yield f"{spec['path']} has no filter {asked - query}"
+
+
+def wrong_in_action(contracts, enums, action):
+    verb = action.get("verb", "POST")
+    route = contracts.routes.get((verb, action["path"]))
+    if route is None:
+        yield f"no {verb} {action['path']}"
+        return
+    if contracts.role(route) != action.get("role", "viewer").lower():
+        yield f"{action['id']} needs {contracts.role(route)}"
+    yield from wrong_kinds(contracts, enums, contracts.answer(route), action["shows"])
+    if verb == "GET":
+        query = {one["name"] for one in route["parameters"]}
+        yield from (f"{action['id']} has no {name}" for name in action["given"] if name not in query)
+        return
+    request = contracts.request(route)
+    has = lambda path: contracts.at(request, path) is not None  # noqa: E731
+    if has("requestId") == bool(action.get("plain")):
+        yield f"{action['id']}: a request id is {'lacking' if has('requestId') else 'unknown'}"
+    wrap = action.get("wrap")
+    inside = contracts.at(request, wrap) if wrap else request
+    wrapped = [one for one in action["fields"] if not one["isOutside"]]
+    outside = [one for one in action["fields"] if one["isOutside"]]
+    yield from wrong_kinds(contracts, enums, inside, wrapped)
+    yield from wrong_kinds(contracts, enums, request, outside)
+    needed = [*action["given"], *(["updateMask"] if action.get("mask") else [])]
+    yield from (f"{action['id']} has no {name}" for name in needed if not has(name))
+    if action.get("etag") and contracts.at(inside, "etag") is None:
+        yield f"{action['id']} has no etag"
+
+
+def test_every_view_and_action_is_as_the_contracts_say(tables, contracts):
+    wrong = []
+    for view in tables["views"]:
+        enums, role = tables["enums"], view.get("role", "VIEWER")
+        for spec in (view["list"], *view["related"]):
+            wrong += wrong_in_list(contracts, enums, spec, role)
+            for action in spec["rowActions"]:
+                wrong += wrong_in_action(contracts, enums, action)
+        detail = view.get("detail")
+        if detail and "path" in detail:
+            route = contracts.routes.get(("GET", detail["path"]))
+            item = route and contracts.at(contracts.answer(route), detail["item"])
+            wrong += wrong_kinds(contracts, enums, item, detail["fields"])
+        elif detail:
+            listed = contracts.answer(contracts.routes["GET", view["list"]["path"]])
+            item = contracts.at(listed, view["list"]["items"])["items"]
+            wrong += wrong_kinds(contracts, enums, item, detail["fields"])
+        for action in view["actions"]:
+            wrong += wrong_in_action(contracts, enums, action)
+    for action in tables["chained"]:
+        wrong += wrong_in_action(contracts, tables["enums"], action)
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_value_of_the_enums_has_its_words(tables, contracts):
+    known = {values[0].removesuffix("UNSPECIFIED"): values[1:] for values in (
+        schema["enum"] for schema in contracts.schemas.values() if "enum" in schema)}
+    for prefix, words in tables["enums"].items():
+        values = {value.removeprefix(f"{prefix}_") for value in known[f"{prefix}_"]}
+        assert values == set(words), prefix
+        assert all(len(set(pair)) == 2 for pair in words.values()), prefix
+
+
+def test_a_table_that_has_rotted_is_noticed(contracts):
+    """The control of the walk: each kind of rot is told."""
+    good = {"id": "approve", "path": "/v1/enrollments/*:approve", "role": "CLERK", "etag": True,
+            "fields": [], "shows": [], "given": []}
+    field = {"path": "reason", "kind": "long", "isOutside": False, "label": ["理由", "reason"]}
+    assert not list(wrong_in_action(contracts, {}, good))
+    for rot in ({"path": "/v1/enrollments/*:aprove"}, {"verb": "PATCH"}, {"role": "VIEWER"},
+                {"plain": True}, {"wrap": "enrollment", "fields": [field]}, {"fields": [field]},
+                {"shows": [field]}, {"shows": [{**field, "path": "enrollment", "label": ["enrollment"]}]},
+                {"given": ["nothing"]}, {"mask": True}):
+        assert list(wrong_in_action(contracts, {}, {**good, **rot})), rot

@@ -1,0 +1,346 @@
+// The console's lists, details and actions, as the tables of views describe them.
+//
+// A list:   {path, items, columns, filters, role, actions, post}
+// A detail: {path, item, fields}
+// An action: {id, title, verb, path, role, when, fields, body, wrap, mask, etag, final, plain,
+//   shows, then, key, picture}; what a row's action does with the row's name stands in the path.
+
+import {ApiError, call, pathOf, write} from "./api.js";
+import {at, controlOf, fieldsOf, fillPath, forgetNames, labelOf, put, shown, tell, valuesOf, word}
+  from "./console-values.js";
+import {busy, download, make, notice, showError} from "./page.js";
+
+const ROLES = ["VIEWER", "CLERK", "ADMINISTRATOR"];
+const PAGE_SIZE = 50;
+
+// Who is signed in: {role, organization, displayName, …}; empty before that.
+export const account = {};
+
+// Whether the signed-in role may do this, as far as the page knows: the server decides.
+export function may(role = "VIEWER") {
+  const own = (account.role ?? "").replace("STAFF_ROLE_", "");
+  return own === "" || ROLES.indexOf(own) >= ROLES.indexOf(role);
+}
+
+export const offered = (actions = [], row = null) =>
+  actions.filter(action => may(action.role) && (row === null || !action.when || action.when(row)));
+
+// ---- Errors.
+
+// What to do about an error, beside what the server says of it.
+const ADVICE = {
+  ETAG_MISMATCH: ["在此期间别人改动过这条记录。已重新读取，请核对后再提交。",
+    "Somebody else changed this meanwhile. It was read again: check it, then submit again."],
+  ROLE: ["您的角色不能办理这一项。", "Your role may not do this."],
+  OUT_OF_SCOPE: ["不在您的组织范围内。", "This is outside of your organization's scope."],
+};
+
+export function failure(error, again) {
+  if (!(error instanceof ApiError)) console.error(error);
+  const advice = ADVICE[error.reason];
+  return notice("bad", make("p", {}, error.message || String(error)),
+    advice ? make("p", {}, word(advice)) : null,
+    error.violations?.map(({field, message}) => make("p", {}, `${field}: ${message}`)),
+    again ? make("button", {type: "button", click: again}, tell("重试", "Try again")) : null);
+}
+
+// Violations name parts of a control's field, too: limits[0].burst belongs to limits.
+function placed(error, form) {
+  const paths = [...form.querySelectorAll("[data-path]")].map(node => node.dataset.path);
+  error.violations = (error.violations ?? []).map(violation => ({
+    ...violation, field: paths.filter(path => violation.field === path
+      || violation.field.startsWith(`${path}.`) || violation.field.startsWith(`${path}[`))
+      .sort((one, other) => other.length - one.length)[0] ?? violation.field,
+  }));
+  return showError(form, error);
+}
+
+// ---- Lists.
+
+// A list with its filters and pages. `query` states both; `move` takes another query. With `open`
+// a row leads to its details, otherwise it has its actions itself.
+export function list(spec, {query = {}, move, parent = null, open = null}) {
+  const rows = make("div", {class: "rows", "aria-live": "polite"});
+  const node = make("div", {class: "list"}, filters(spec, query, move), rows);
+  const secrets = {};
+  const load = async () => {
+    rows.replaceChildren(make("p", {class: "hint loading"}, tell("正在读取…", "Loading…")));
+    try {
+      const page = await read(spec, {...query, ...secrets}, parent);
+      rows.replaceChildren(...page.items.length === 0
+        ? [make("p", {class: "empty"}, tell("没有符合条件的记录。", "Nothing here."))]
+        : [table(spec, page.items, {parent, open, done: load})],
+      pager(page, query, move, spec));
+    } catch (error) {
+      rows.replaceChildren(failure(error, load));
+    }
+  };
+  node.search = found => { Object.assign(secrets, found); return load(); };
+  if (spec.search) node.prepend(search(spec, node.search));
+  load();
+  node.load = load;
+  return node;
+}
+
+// Reads a page of a list: {items, next}. A search by personal data goes into the body of a POST,
+// so that it stands in no address and no log.
+export async function read(spec, query, parent = null, size = PAGE_SIZE) {
+  const {page, ...rest} = query;
+  const fields = {...spec.fixed, ...rest, pageSize: size, pageToken: page};
+  const isSecret = (spec.search ?? []).some(path => query[path]);
+  const path = fillPath(spec.path, parent?.name);
+  if (isSecret) delete fields.pageToken;
+  const answer = isSecret ? await call("POST", spec.post, fields)
+    : await call("GET", spec.unpaged ? path : pathOf(path, fields));
+  const items = answer[spec.items] ?? [];
+  return {items, next: answer.nextPageToken ?? ""};
+}
+
+function search(spec, run) {
+  const made = fieldsOf(spec.search.join(" ")).map(field => controlOf(field));
+  const node = make("form", {class: "filters", role: "search"}, made.map(each => each.node),
+    make("button", {type: "submit"}, tell("查找", "Find")));
+  node.addEventListener("submit", async event => {
+    event.preventDefault();
+    const found = await valuesOf(made);
+    run(Object.fromEntries(spec.search.map(path => [path, found[path]])));
+  });
+  return node;
+}
+
+function filters(spec, query, move) {
+  if (!spec.filters) return null;
+  // One value is enough to choose by; nothing chosen is the service's own choice, what waits.
+  const made = fieldsOf(spec.filters).map(field => controlOf(
+    {...field, kind: field.kind.replace(/^enums/, "enum")},
+    query[field.path] === "true" ? true : query[field.path]));
+  const node = make("form", {class: "filters"}, made.map(each => each.node),
+    make("button", {type: "submit"}, tell("筛选", "Filter")));
+  for (const option of node.querySelectorAll("select option[value='']"))
+    option.textContent = tell("默认", "default");
+  node.addEventListener("submit", async event => {
+    event.preventDefault();
+    const chosen = await valuesOf(made);
+    move(Object.fromEntries(Object.entries(chosen).filter(([, value]) => value !== false)));
+  });
+  return node;
+}
+
+function table(spec, items, {parent, open, done}) {
+  const columns = fieldsOf(spec.columns);
+  const hasActions = !open && offered(spec.rowActions).length > 0;
+  return make("table", {},
+    make("thead", {}, make("tr", {}, columns.map(each => make("th", {scope: "col"},
+      word(each.label))), open || hasActions ? make("th", {}, tell("办理", "Act")) : null)),
+    make("tbody", {}, items.map(row => make("tr", {},
+      columns.map(each => make("td", {"data-label": word(each.label)}, shown(each, row))),
+      open ? make("td", {class: "acts"}, make("a", {class: "button", href: open(row)},
+        tell("查看", "Open"))) : null,
+      hasActions ? make("td", {class: "acts"}, bar(spec.rowActions, row, {parent, done}))
+        : null))));
+}
+
+function pager(page, query, move, spec) {
+  const save = () => download("list.csv", `\ufeff${csv(spec.columns, page.items)}`, "text/csv");
+  if (page.items.length === 0 && !query.page) return "";
+  return make("nav", {class: "pager", "aria-label": tell("分页", "Pages")},
+    query.page ? make("button", {
+      type: "button", click: () => move({...query, page: undefined}),
+    }, tell("回到首页", "First page")) : null,
+    page.next && move ? make("button", {
+      type: "button", click: () => move({...query, page: page.next}),
+    }, tell("下一页", "Next page")) : null,
+    page.items.length > 0 ? make("button", {type: "button", class: "quiet", click: save},
+      tell("下载本页 CSV", "This page as CSV")) : null);
+}
+
+// Rows as CSV (RFC 4180). A cell that a spreadsheet would take for a formula gets an apostrophe.
+export function csv(columns, rows) {
+  const fields = fieldsOf(columns);
+  const cell = text => `"${String(text).replace(/^[=+\-@\t\r]/, "'$&").replace(/"/g, '""')}"`;
+  const text = (field, row) => {
+    const value = shown(field, row);
+    return value instanceof Node ? plain(field, row, value) : value;
+  };
+  return [fields.map(field => cell(word(field.label))), ...rows.map(
+    row => fields.map(field => cell(text(field, row))))]
+    .map(line => `${line.join(",")}\r\n`).join("");
+}
+
+const plain = (field, row, node) => field.kind === "state"
+  ? labelOf(at(row, field.path)) : node.textContent;
+
+// ---- Actions.
+
+// The buttons of a row's actions. With `hasLead` the first is what is mostly done.
+export function bar(actions, row, {parent = null, done, hasLead = false}) {
+  const look = (action, index) => action.final ? "danger" : hasLead && index === 0 ? "main" : "";
+  return make("div", {class: "actions"}, offered(actions, row).map((action, index) => make(
+    "button", {
+      type: "button", "data-action": action.id, class: look(action, index),
+      click: () => act(action, row, {parent, done}),
+    }, word(action.title))));
+}
+
+// Asks for an action's fields, does it, and shows what it gives. `done` is called after a success,
+// and after it turned out that the row had changed.
+export function act(action, row, {parent = null, done = () => {}, said = null} = {}) {
+  if (action.verb === "GET") return look(action, row, parent);
+  let target = row;
+  const wrapped = spec => action.wrap && !spec.isOutside;
+  const made = fieldsOf(action.fields).map(spec => {
+    const spot = {...spec, choices: spec.choicesOf?.(target ?? {})};
+    return controlOf(spot, spec.value?.(target ?? {}) ?? (action.mask ? at(target, spec.path)
+      : undefined), action.wrap);
+  });
+  const before = Promise.resolve(action.mask ? valuesOf(made.filter(each => wrapped(each.spec)))
+    : null);
+  const errors = make("div", {"aria-live": "assertive"});
+  const sure = action.final ? controlOf({
+    path: "sure", kind: "bool", isRequired: true,
+    label: ["我已核对，知道此操作不能撤销", "I have checked it, and know that it cannot be undone"],
+  }) : null;
+  const submit = make("button", {type: "submit", class: action.final ? "danger" : "main"},
+    word(action.title));
+  const content = make("form", {novalidate: true}, said, made.map(each => each.node),
+    sure?.node, errors, make("div", {class: "row"}, make("button", {
+      type: "button", click: () => dialog.close(),
+    }, tell("取消", "Cancel")), submit));
+  const dialog = open(word(action.title), content);
+  content.addEventListener("submit", event => {
+    event.preventDefault();
+    busy(submit, async () => {
+      for (const node of content.querySelectorAll(".error")) node.textContent = "";
+      for (const node of content.querySelectorAll("[aria-invalid]"))
+        node.removeAttribute("aria-invalid");
+      try {
+        missing(made, sure, await valuesOf(made), await sure?.read(), action.wrap);
+        const body = await bodyOf(action, made, target, parent, await before);
+        const answer = await send(action, target, parent, body);
+        dialog.close();
+        finished(action, answer, target, parent, done);
+      } catch (error) {
+        errors.replaceChildren(placed(error, content));
+        if (error.reason !== "ETAG_MISMATCH") return;
+        errors.append(notice("plain", word(ADVICE.ETAG_MISMATCH)));
+        target = await done() ?? target;
+      }
+    });
+  });
+  return dialog;
+}
+
+// What is only looked at needs no question.
+function look(action, row, parent) {
+  return send(action, row, parent, action.body(row, parent)).then(
+    answer => finished(action, answer, row, parent, () => {}),
+    error => open(word(action.title), failure(error)));
+}
+
+// Says which required fields are empty, as the service would.
+function missing(made, sure, found, isSure, wrap) {
+  const violations = made.filter(({spec}) => spec.isRequired).filter(({spec}) => {
+    const value = at(found, spec.path);
+    return value === undefined || value === "" || value.length === 0;
+  }).map(({spec}) => ({
+    field: wrap && !spec.isOutside ? `${wrap}.${spec.path}` : spec.path,
+    message: tell("必填。", "Required."),
+  }));
+  if (sure && !isSure)
+    violations.push({field: "sure", message: tell("请先确认。", "Confirm this first.")});
+  if (violations.length > 0)
+    throw new ApiError({code: 3, reason: "MISSING", message: "", violations});
+}
+
+async function bodyOf(action, made, row, parent, before) {
+  const outside = await valuesOf(made.filter(({spec}) => !action.wrap || spec.isOutside));
+  const body = {...action.body?.(row ?? {}, parent ?? {}), ...outside};
+  if (action.etag && !action.wrap && row?.etag) body.etag = row.etag;
+  if (!action.wrap) return body;
+  const inside = made.filter(({spec}) => !spec.isOutside);
+  const found = await valuesOf(inside);
+  body[action.wrap] = {...body[action.wrap], ...found};
+  if (action.etag && row?.etag) body[action.wrap].etag = row.etag;
+  if (action.mask) {
+    const changed = inside.map(({spec}) => spec.path).filter(
+      path => JSON.stringify(at(found, path)) !== JSON.stringify(at(before, path)));
+    if (changed.length === 0) {
+      throw new ApiError({
+        code: 3, reason: "UNCHANGED", message: tell("没有改动。", "Nothing was changed."),
+      });
+    }
+    for (const path of changed)
+      if (at(found, path) === undefined) put(body[action.wrap], path, undefined);
+    body.updateMask = changed.join(",");
+  }
+  return body;
+}
+
+// The unanswered request of the same action is sent again with its request id: see write().
+function send(action, row, parent, body) {
+  const verb = action.verb ?? "POST";
+  const path = fillPath(action.path, action.key?.(row, parent) ?? row?.name ?? parent?.name);
+  if (verb === "GET") return call(verb, pathOf(path, body));
+  return action.plain ? call(verb, path, body) : write(`${action.id} ${path}`, verb, path, body);
+}
+
+function finished(action, answer, row, parent, done) {
+  const after = () => {
+    forgetNames();
+    return done();
+  };
+  if (action.picture) return picture(answer, row, action);
+  const given = fieldsOf(action.shows).map(spec => [spec, shown(spec, answer)])
+    .filter(([, value]) => value !== "");
+  if (given.length === 0) {
+    toast(tell("已办理：", "Done: ") + word(action.title));
+    return after();
+  }
+  const facts = make("div", {}, make("p", {class: "hint"}, word(action.says ?? ["", ""])),
+    make("dl", {class: "facts"}, given.map(([spec, value]) => make("div", {},
+      make("dt", {}, word(spec.label)), make("dd", {}, value)))));
+  if (action.then) return act(action.then, row, {parent, done, said: facts});
+  const dialog = open(word(action.title), make("div", {}, facts, make("button", {
+    type: "button", class: "main", click: () => dialog.close(),
+  }, tell("知道了", "Done"))));
+  dialog.addEventListener("close", after);
+  return undefined;
+}
+
+// A picture of the API, to look at, to print and to keep.
+function picture({content, contentType}, row) {
+  const address = `data:${contentType};base64,${content}`;
+  const suffix = contentType?.includes("svg") ? "svg" : "png";
+  const dialog = open(tell("组织二维码", "Organization code"), make("div", {class: "picture"},
+    make("img", {src: address, alt: tell("组织二维码", "QR code of the organization")}),
+    make("p", {class: "hint"}, [labelOf(row.channel), row.campaign].filter(Boolean).join(" · ")),
+    make("div", {class: "row"},
+      make("a", {class: "button", href: address, download: `code.${suffix}`},
+        tell("下载", "Download")),
+      make("button", {type: "button", click: () => window.print()}, tell("打印", "Print")),
+      make("button", {type: "button", class: "main", click: () => dialog.close()},
+        tell("关闭", "Close")))));
+}
+
+// ---- Dialogs.
+
+// Shows a dialog, whose content goes when it closes: revealed data and secrets stay nowhere.
+export function open(title, content) {
+  const dialog = make("dialog", {class: "sheet", "aria-label": title}, make("h2", {}, title),
+    content);
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+  return dialog;
+}
+
+export function closeDialogs() {
+  for (const dialog of document.querySelectorAll("dialog")) dialog.close();
+}
+
+export function toast(text) {
+  const node = document.getElementById("toast");
+  node.textContent = text;
+  node.classList.add("on");
+  setTimeout(() => { if (node.textContent === text) node.classList.remove("on"); }, 4000);
+}
