@@ -15,12 +15,15 @@ SUITE=(yijia yijia-gateway yijia-members yijia-stations)
 
 # Builds products for release. Swift's libraries are part of each: an executable then runs on a
 # machine without Swift, and a call costs fewer instructions. The rest is for less memory: names
-# that nobody looks up are left out, and relocations are packed, which needs glibc 2.36 or later.
+# that nobody looks up are left out, of libstdc++ only what is used is linked, and relocations are
+# packed, which needs glibc 2.36 or later.
 build_release() { # PRODUCT…
-  local product
+  local product cxx
   local -a flags=(--static-swift-stdlib -Xswiftc -use-ld=lld -Xlinker --no-export-dynamic)
   printf '2.36\n%s\n' "$(getconf GNU_LIBC_VERSION | cut -d' ' -f2)" | sort -VC &&
     flags+=(-Xlinker -z -Xlinker pack-relative-relocs)
+  cxx=$("$(dirname "$(command -v swift)")/clang" -print-file-name=libstdc++.a 2>/dev/null) || true
+  [ ! -f "$cxx" ] || flags+=(-Xlinker "--remap-inputs=*/libstdc++.so=$cxx")
   for product; do
     polite swift build -c release "${flags[@]}" --product "$product" >&2 || return
   done

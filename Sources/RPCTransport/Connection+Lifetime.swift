@@ -77,6 +77,7 @@ extension Connection {
       headersTimedOut()
     }
     if draining == .announced, passed >= Self.drainPingMax { finishDraining() }
+    if leaveTimer != nil, passed >= Self.cedeMax { close(Self.cededReason) }
     wake(after: passed)
     look(after: passed)
   }
@@ -94,8 +95,7 @@ extension Connection {
   /// Closes the connection in favor of another one, unless a call has begun in the meantime.
   func makeRoom() {
     guard !isClosed, runningHandlers == 0 else { return }
-    session.submitGoAway()
-    fail("another connection took its place")
+    cede()
   }
 
   /// The silence of a peer, in nanoseconds, before `giveWay` may close its connection.
@@ -112,8 +112,19 @@ extension Connection {
     guard !isClosed, silence >= Self.silenceMin else { return }
     let calls = exchanges.lazy.compactMap { $0 }
     guard calls.count == runningHandlers, calls.allSatisfy(\.isOwedRequest) else { return }
+    cede()
+  }
+
+  static let cededReason = "another connection took its place"
+  /// The time for a peer to take what is written to it before it cedes its place. The other
+  /// connection is there already: peers that read nothing would be more than the limit allows.
+  static let cedeMax: Duration = .seconds(5)
+
+  private func cede() {
     session.submitGoAway()
-    fail("another connection took its place")
+    fail(Self.cededReason)
+    leaveTimer?.cancel()
+    leaveTimer = executor.schedule(after: Self.cedeMax) { [self] in close(Self.cededReason) }
   }
 
   /// Closes a connection whose peer has not acknowledged SETTINGS. Source: RFC 9113, section 6.5.3.
@@ -139,7 +150,7 @@ extension Connection {
     isInputOver = true
     markDirty()
     guard owesAnswers || context?.channel.isWritable != true else { return }
-    lastAnswersTimer = executor.schedule(after: Self.lastAnswersMax) { [self] in
+    leaveTimer = executor.schedule(after: Self.lastAnswersMax) { [self] in
       close(Self.inputEnd)
     }
   }

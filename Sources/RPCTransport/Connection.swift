@@ -30,6 +30,9 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   private static let lingerMax: Duration = .seconds(1)
   /// The bytes of a peer that has closed its side that are always read, whatever time they take.
   private static let departedBytesMax = 4 << 10
+  /// The calls that such a peer may open with them. Small heads are cheap to read and expensive to
+  /// answer: in four KiB there are a hundred calls, most of them for nobody.
+  private static let departedCallsMax = 16
   /// The output taken from the session before the channel is asked again whether it is writable.
   private static let outputBatchBytes = 256 << 10
 
@@ -74,14 +77,16 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   @exclusivity(unchecked) var turnBytes = 0
   /// When the current turn began, in nanoseconds of the loop's clock.
   @exclusivity(unchecked) var turnStart: UInt64 = 0
-  /// The loop's round in which the last turn was, when it began, and the bytes read in it.
+  /// The loop's round in which the last turn was, when it began, the bytes read in it, and the
+  /// streams that were opened before.
   @exclusivity(unchecked) private var turnRound = UInt64.max
   @exclusivity(unchecked) private var roundStart: UInt64 = 0
   @exclusivity(unchecked) private var roundBytes = 0
+  @exclusivity(unchecked) private var streamsBefore = 0
   /// Whether the client has ended its side.
   @exclusivity(unchecked) var isInputOver = false
-  /// Ends the wait for the last responses to a client that has ended its side.
-  @exclusivity(unchecked) var lastAnswersTimer: (any ScheduledWork)?
+  /// Ends the wait for a peer to take its last responses before it leaves.
+  @exclusivity(unchecked) var leaveTimer: (any ScheduledWork)?
   @exclusivity(unchecked) var share = LoopShare()
   /// The time that `ReadingTurns` has granted to the next turn of this busy connection, in
   /// nanoseconds.
@@ -240,15 +245,21 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     turnRound = executor.round
     roundStart = lastRead
     roundBytes = 0
+    streamsBefore = session.streamsOpened
     return true
   }
 
   /// Returns whether more is read in the same round, from a peer that has closed its side: what a
-  /// few requests need, or as much as takes the time of a turn. Otherwise closes the connection,
-  /// behind the answers to what was read.
+  /// few requests need, or as much as takes the time of a turn, but never more than a few requests.
+  /// Otherwise closes the connection, behind the answers to what was read.
   private func mayReadOn() -> Bool {
     let time = lastRead &- roundStart
-    if roundBytes < Self.departedBytesMax || time < ReadSize.turnNanosecondsMax { return true }
+    let calls = session.streamsOpened - streamsBefore
+    if roundBytes < Self.departedBytesMax || time < ReadSize.turnNanosecondsMax,
+      calls < Self.departedCallsMax
+    {
+      return true
+    }
     flush()
     close("the peer closed with requests under way")
     return false
@@ -400,7 +411,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     handshakeTimer = nil
     lifetimeTimer?.cancel()
     headersTimer?.cancel()
-    lastAnswersTimer?.cancel()
+    leaveTimer?.cancel()
     endClient()
     let lost = exchanges.compactMap { $0 }.map { ($0, closeReason(of: $0, reason)) }
     session.close()

@@ -423,7 +423,8 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
   }
 
   func makeRoom() {
-    if current == nil, lingering == nil { closeOnceWritten("another connection took its place") }
+    guard current == nil, lingering == nil else { return }
+    closeOnceWritten(Connection.cededReason, within: Connection.cedeMax)
   }
 
   var runningCalls: Int { current == nil ? 0 : 1 }
@@ -433,7 +434,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
     guard let current, current.exchange.isOwedRequest, !current.responseBegun,
       silence >= Connection.silenceMin
     else { return }
-    close("another connection took its place")
+    close(Connection.cededReason)
   }
 
   func drain() {
@@ -447,13 +448,13 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
 
   /// Closes the connection once the last response has left, since closing at once would lose the
   /// rest of it. What arrives meanwhile is dropped.
-  private func closeOnceWritten(_ reason: String) {
+  private func closeOnceWritten(_ reason: String, within time: Duration? = nil) {
     guard !isClosed, !isLeaving else { return }
     guard let lastWritten else { return close(reason) }
     isLeaving = true
     lingering = lingering ?? Self.lingerBytesMax
     endExchange(reason)
-    giveTime(limits.stallMax, for: "the peer to read")
+    giveTime(time ?? limits.stallMax, for: "the peer to read")
     lastWritten.assumeIsolated().whenComplete { [weak self] _ in self?.close(reason) }
   }
 

@@ -26,7 +26,8 @@ struct ConfigurationDecoder: Decoder {
     /// Adds a fault for each stated key that no type asked for.
     func addUnknownKeys() {
       for reading in readings {
-        for (key, _) in reading.mapping ?? Node.Mapping([]) {
+        guard let mapping = reading.mapping else { continue }
+        for (key, _) in mapping {
           let name = key.string ?? "?"
           guard !reading.asked.contains(name) else { continue }
           add("unknown key", at: joined(reading.path, name), key)

@@ -92,7 +92,7 @@ extension Keyring {
     guard let id = UInt32(fields[0]), id > 0, String(id) == fields[0] else {
       throw .keyring("line \(number): the id is no whole number from 1")
     }
-    guard let created = try? Date(String(fields[1]), strategy: .iso8601) else {
+    guard let created = Date(rfc3339: fields[1]) else {
       throw .keyring("line \(number): the time is not like 2026-11-21T06:46:51Z")
     }
     guard let secret = Data(base64Encoded: String(fields[2])), secret.count == secretBytes else {
@@ -106,7 +106,7 @@ extension Keyring {
     var text = "# yijia keyring: ID CREATED SECRET; the last key seals. Keep it secret (0600).\n"
     for key in keys {
       let secret = key.secret.withUnsafeBytes { Data($0) }.base64EncodedString()
-      text += "\(key.id) \(key.created.formatted(.iso8601)) \(secret)\n"
+      text += "\(key.id) \(key.created.rfc3339) \(secret)\n"
     }
     return text
   }

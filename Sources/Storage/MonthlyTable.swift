@@ -28,19 +28,13 @@ struct CalendarMonth: Sendable, Hashable {
   /// Months since year 0.
   let number: Int
 
-  private static let calendar: Calendar = {
-    var calendar = Calendar(identifier: .gregorian)
-    calendar.timeZone = .gmt
-    return calendar
-  }()
-
   init(number: Int) {
     self.number = number
   }
 
   init(of instant: Date) {
-    let parts = Self.calendar.dateComponents([.year, .month], from: instant)
-    number = (parts.year ?? 0) * 12 + (parts.month ?? 1) - 1
+    let date = CivilDate(of: instant)
+    number = date.year * 12 + date.month - 1
   }
 
   /// Parses the suffix of a partition's name, `…_2026_11`.
@@ -58,9 +52,8 @@ struct CalendarMonth: Sendable, Hashable {
 
   /// The first instant of the month, in microseconds since 1970.
   var start: Int64 {
-    let parts = DateComponents(year: number / 12, month: number % 12 + 1, day: 1)
-    return (Self.calendar.date(from: parts) ?? Date(timeIntervalSince1970: 0))
-      .microseconds
+    let date = CivilDate(year: number / 12, month: number % 12 + 1, day: 1)
+    return Int64(date?.daysSinceEpoch ?? 0) * 86_400_000_000
   }
 
   func adding(_ months: Int) -> CalendarMonth { CalendarMonth(number: number + months) }

@@ -38,10 +38,11 @@ private final class BusyService: RPCService {
 
   var methods: [MethodHandler] { [.unary(Self.spin, spin), .unary(Self.work, work)] }
 
-  /// Always has a next job for its loop, until it is told to end.
+  /// Always has a next job for its loop, until it is told to end. It gives up before the time limit
+  /// of the tests: a machine with other work may be slow, and this is no measure of it.
   @Sendable private func spin(_ request: Text, _ context: ServerContext) async throws -> Text {
     witness.note("spinning")
-    let end = ContinuousClock.now + .seconds(10)
+    let end = ContinuousClock.now + .seconds(50)
     while !isOver.load(ordering: .relaxed) {
       if ContinuousClock.now > end { return "told too late" }
       await Task.yield()

@@ -30,6 +30,21 @@ struct DepartureTests {
       return length + [type, flags] + id + body
     }
 
+    /// Returns the head of a call, with as much as possible by its number in the static table.
+    static func shortHead(_ path: String, on stream: UInt32) -> [UInt8] {
+      // :method POST and :scheme http.
+      var head: [UInt8] = [0x83, 0x86]
+      let fields: [(name: [UInt8], value: String)] = [
+        ([4], path), ([1], "x"), ([0, 2] + Array("te".utf8), "trailers"),
+        ([15, 16], "application/grpc"),
+      ]
+      for (name, value) in fields {
+        head += name + [UInt8(value.utf8.count)]
+        head += value.utf8
+      }
+      return frame(1, 4, stream, head)
+    }
+
     /// Returns a complete unary call with an empty message.
     static func call(_ path: String, on stream: UInt32) -> [UInt8] {
       var head: [UInt8] = []
@@ -83,6 +98,29 @@ struct DepartureTests {
       await channel.shutdown()
       try await eventually { server.connectionCount == 0 }
       #expect(begun.count.load(ordering: .relaxed) < calls / 2)
+    }
+  }
+
+  @Test("of a client that left only a few calls begin, however short they are")
+  func shortCalls() async throws {
+    let begun = Begun()
+    let dispatcher = Dispatcher(
+      router: try Router(services: [EchoService()], interceptors: [begun]))
+    try await withServer(dispatcher) { server, address, loops in
+      var bytes = Frames.preface
+      for call in 0..<UInt32(200) {
+        bytes += Frames.shortHead(EchoService.chat.path, on: 2 * call + 1)
+      }
+      let gone = DispatchSemaphore(value: 0)
+      for loop in loops.all { loop.execute { gone.wait() } }
+      try Self.sendAndLeave(bytes, to: address)
+      for _ in loops.all { gone.signal() }
+      let channel = try ClientChannel(targets: [address], loops: loops)
+      #expect(try await channel.echo("still there") == "still there")
+      await channel.shutdown()
+      try await eventually { server.connectionCount == 0 }
+      // Sixteen, what the read before them and the one that reaches the limit hold, and the echo.
+      #expect((1...40).contains(begun.count.load(ordering: .relaxed)))
     }
   }
 }

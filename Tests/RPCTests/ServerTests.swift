@@ -35,35 +35,41 @@ struct ServerTests {
     }
   }
 
+  /// Calls a method, allows the server to send without end, and reads nothing.
+  private func call(
+    _ method: MethodDescriptor, _ message: [UInt8], of address: HostPort
+  ) async throws -> any NIOCore.Channel {
+    var generous = SessionLimits()
+    generous.streamWindowBytes = .max
+    generous.connectionWindowBytes = .max
+    let session = try Session(.client, limits: generous)
+    defer { session.close() }
+    var head = OutboundFields()
+    for (name, value) in [
+      (":method", "POST"), (":scheme", "http"), (":authority", "x"), (":path", method.path),
+      ("te", "trailers"), ("content-type", "application/grpc"),
+    ] { head.add(name, value) }
+    let stream = try session.submitRequest(.list(head))
+    _ = session.submitData(
+      stream, [0, 0, 0, UInt8(message.count >> 8), UInt8(message.count & 255)] + message)
+    session.submitEnd(stream, trailers: nil)
+    var bytes = ByteBuffer()
+    _ = try session.drain(limit: .max) { bytes.writeBytes($0) }
+    let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .channelOption(.autoRead, value: false)
+      .connect(host: address.host, port: address.port).get()
+    try await channel.writeAndFlush(bytes)
+    return channel
+  }
+
   @Test("a peer that does not read its responses is disconnected")
   func stalled() async throws {
     var limits = ConnectionLimits()
     limits.stallMax = .milliseconds(200)
     let witness = Witness()
     try await withServer(try echoDispatcher(witness), limits: limits) { server, address, loops in
-      // Allows the server to send without end, and reads nothing.
-      var generous = SessionLimits()
-      generous.streamWindowBytes = .max
-      generous.connectionWindowBytes = .max
-      let session = try Session(.client, limits: generous)
-      defer { session.close() }
-      var head = OutboundFields()
-      for (name, value) in [
-        (":method", "POST"), (":scheme", "http"), (":authority", "x"),
-        (":path", EchoService.repeat.path), ("te", "trailers"),
-        ("content-type", "application/grpc"),
-      ] { head.add(name, value) }
-      let stream = try session.submitRequest(.list(head))
       let message = Array("1000000 ".utf8) + [UInt8](repeating: 120, count: 10_000)
-      _ = session.submitData(
-        stream, [0, 0, 0, UInt8(message.count >> 8), UInt8(message.count & 255)] + message)
-      session.submitEnd(stream, trailers: nil)
-      var bytes = ByteBuffer()
-      _ = try session.drain(limit: .max) { bytes.writeBytes($0) }
-      let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-        .channelOption(.autoRead, value: false)
-        .connect(host: address.host, port: address.port).get()
-      try await channel.writeAndFlush(bytes)
+      let channel = try await call(EchoService.repeat, message, of: address)
       await witness.saw("sent 0")
       // Only the server knows that it has closed; the peer does not read.
       try await eventually { server.connectionCount == 0 }
@@ -95,6 +101,75 @@ struct ServerTests {
       }
       await other.shutdown()
       await client.shutdown()
+    }
+  }
+
+  /// A service whose answers are more than sockets hold.
+  private struct LargeService: RPCService {
+    static let get = MethodDescriptor(service: "test.Large", name: "Get", kind: .unary)
+
+    var methods: [MethodHandler] {
+      [.unary(Self.get) { (_: Text, _) in Text(String(repeating: "x", count: 24 << 20)) }]
+    }
+  }
+
+  @Test("a peer that reads nothing cedes its place within seconds at the connection limit")
+  func ceding() async throws {
+    let router = try Router(services: [EchoService(), LargeService()])
+    try await withServer(Dispatcher(router: router), connectionsMax: 1) { server, address, loops in
+      let silent = try await call(LargeService.get, [], of: address)
+      // The call has ended for the service, and most of the answer is still here.
+      try await eventually {
+        await server.ask(Connection.self) { $0.session.openStreams > 0 && $0.runningHandlers == 0 }
+          == [true]
+      }
+      let client = try ClientChannel(targets: [address], loops: loops)
+      #expect(try await client.echo("x") == "x")
+      #expect(server.connectionCount == 2)
+      await server.timePasses(Connection.cedeMax)
+      try await eventually { server.connectionCount == 1 }
+      #expect(try await client.echo("x") == "x")
+      await client.shutdown()
+      try? await silent.close()
+    }
+  }
+
+  /// A page that is more than sockets hold.
+  private struct LargePage: ExchangeHandler {
+    func claims(_ head: RequestHead) -> Bool { !head.isGRPC }
+
+    func serve(_ exchange: ServerExchange) async {
+      await exchange.exchange.onLoop {
+        let body = [UInt8](repeating: 65, count: 24 << 20)
+        exchange.exchange.sendHead(
+          .fields([":status": "200", "content-length": "\(body.count)"]))
+        exchange.exchange.sendBody(body)
+        exchange.exchange.sendEnd(.none)
+      }
+    }
+  }
+
+  @Test("a peer that reads nothing over HTTP/1.1 cedes its place too")
+  func cedingOverHTTP1() async throws {
+    let dispatcher = Dispatcher(
+      router: try Router(services: [EchoService()]), handlers: [LargePage()])
+    try await withServer(dispatcher, connectionsMax: 1, allowsHTTP1: true) {
+      server, address, loops in
+      let silent = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        .channelOption(.autoRead, value: false)
+        .connect(host: address.host, port: address.port).get()
+      try await silent.writeAndFlush(ByteBuffer(string: "GET / HTTP/1.1\r\nhost: x\r\n\r\n"))
+      try await eventually {
+        await server.ask(HTTP1Connection.self) { $0.waits.isForRoom && $0.runningCalls == 0 }
+          == [true]
+      }
+      let client = try ClientChannel(targets: [address], loops: loops)
+      #expect(try await client.echo("x") == "x")
+      #expect(server.connectionCount == 2)
+      try await eventually { server.connectionCount == 1 }
+      #expect(try await client.echo("x") == "x")
+      await client.shutdown()
+      try? await silent.close()
     }
   }
 

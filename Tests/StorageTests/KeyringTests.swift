@@ -82,6 +82,7 @@ struct KeyringTests {
       " 1 \(time) \(secret)": "line 1", "0 \(time) \(secret)": "id", "-1 \(time) \(secret)": "id",
       "01 \(time) \(secret)": "id", "4294967296 \(time) \(secret)": "id",
       "1 yesterday \(secret)": "time", "1 2026-13-21T06:46:51Z \(secret)": "time",
+      "1 2026-02-30T06:46:51Z \(secret)": "time",
       "1 \(time) c2hvcnQ=": "32 bytes", "1 \(time) \(secret)A": "32 bytes",
       "1 \(time) \(secret)\r": "32 bytes",
       "1 \(time) \(secret)\n1 \(time) \(secret)": "id 1 does not rise",

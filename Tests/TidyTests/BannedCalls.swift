@@ -33,6 +33,15 @@ enum BannedCalls {
         token: $0, asMember: $0.hasPrefix("Thread"),
         remedy: "await the condition; a thread is never put to sleep")
     }
+    + [
+      ".iso8601", "Calendar(", "DateFormatter(", "NSRegularExpression(", "Node.Mapping(",
+      "NumberFormatter(", "Tag.implicit",
+    ].map {
+      BannedCall(
+        token: $0, scope: isServed, withReason: true,
+        remedy: "it loads tables of ICU, megabytes in every service: use CivilDate, Date.rfc3339 or"
+          + " a search by hand, and of Yams what needs no tags; or a comment beside it says why")
+    }
     + ["Task.sleep(nanoseconds:", ".sleep(for:", ".sleep(until:"].map {
       BannedCall(
         token: $0, withReason: true,
@@ -90,6 +99,11 @@ enum BannedCalls {
   /// Whether a file belongs to the runtime, which fails calls by itself.
   @Sendable static func isRuntime(_ path: String) -> Bool {
     ["RPC", "RPCInProcess", "RPCTransport"].contains { path.hasPrefix("Sources/\($0)/") }
+  }
+
+  /// Whether a file may be part of a service.
+  @Sendable static func isServed(_ path: String) -> Bool {
+    path.hasPrefix("Sources/") || path.hasPrefix("services/") && !path.hasPrefix("services/yijia/")
   }
 
   /// Whether a file belongs to a library: Sources without a main, and the services' cores.

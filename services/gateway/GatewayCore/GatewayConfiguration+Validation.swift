@@ -239,7 +239,8 @@ extension OpaqueServiceSetting {
 }
 
 extension StaffSetting {
-  /// Expiry of the token; nil where the text is not an RFC 3339 time.
+  /// Expiry of the token; nil where the text is not an RFC 3339 time. It is Foundation that reads
+  /// all offsets from UTC; few configurations have such a token.
   var expireDate: Date? { try? Date(expireTime, strategy: .iso8601) }
 }
 

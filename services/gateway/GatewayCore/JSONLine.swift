@@ -1,5 +1,6 @@
 import Foundation
 import ProtobufJSON
+import Storage
 import Synchronization
 
 /// Builds one log line: a JSON object.
@@ -75,7 +76,7 @@ final class LineTime: Sendable {
     line += known.withLock { known in
       if known.second != second {
         let date = Date(timeIntervalSince1970: TimeInterval(second))
-        known = (second, Array(date.formatted(.iso8601).utf8.dropLast()))
+        known = (second, Array(date.rfc3339.utf8.dropLast()))
       }
       return known.text
     }

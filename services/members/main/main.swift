@@ -69,6 +69,7 @@ struct Members: AsyncParsableCommand {
     let loops = EventLoops()
     let servers = try servers(common, service, health, loops, logger)
     for server in servers { try await server.listen(logger) }
+    ProcessMemory.releaseCode()
     async let _ = endProcess(whenFails: database, logger: logger)
     let housekeeping = Housekeeping(database: database, upkeep: service, configuration: common)
     async let _ = housekeeping.run(logger: logger)

@@ -66,6 +66,7 @@ struct Stations: AsyncParsableCommand {
     let health = HealthRegistry()
     let servers = try servers(common, service, health, loops, logger)
     for server in servers { try await server.listen(logger) }
+    ProcessMemory.releaseCode()
     async let _ = endProcess(whenFails: database, logger: logger)
     let housekeeping = Housekeeping(database: database, upkeep: service, configuration: common)
     async let _ = housekeeping.run(logger: logger)

@@ -1,0 +1,30 @@
+import Foundation
+import ServiceKit
+import Testing
+
+@Suite("Memory of the process")
+struct MemoryTests {
+  /// The resident KiB of the code of files.
+  private func code() throws -> Int {
+    var (isCode, sum) = (false, 0)
+    for line in try String(contentsOfFile: "/proc/self/smaps", encoding: .utf8)
+      .split(separator: "\n")
+    {
+      let fields = line.split(separator: " ")
+      if fields.count > 4 { isCode = fields[1] == "r-xp" && fields.last?.hasPrefix("/") == true }
+      if isCode, fields[0] == "Rss:" { sum += Int(fields[1]) ?? 0 }
+    }
+    return sum
+  }
+
+  @Test("code that has run leaves the memory, and runs again when it is needed")
+  func releaseCode() throws {
+    let text = "2026-11-21T06:46:51Z"
+    let before = try Date(text, strategy: .iso8601)
+    let resident = try code()
+    ProcessMemory.releaseCode()
+    // Other tests go on meanwhile, and what they run comes back.
+    #expect(try code() < resident)
+    #expect(try Date(text, strategy: .iso8601) == before)
+  }
+}
