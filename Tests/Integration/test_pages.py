@@ -139,7 +139,7 @@ def test_an_application_is_corrected_and_submitted_once(applicant):
 def test_a_member_shows_a_code_that_a_scanner_reads(browser, suite):
     person = new_member(suite)
     with signed_in(browser, suite, "/me", person.phone) as tab:
-        drawn = tab.locator("svg.qr")
+        drawn = tab.locator("img.qr")
         drawn.wait_for()
         image = Image.open(io.BytesIO(drawn.screenshot()))
         assert zxingcpp.read_barcodes(image)[0].text == tab.locator("figure code").inner_text()

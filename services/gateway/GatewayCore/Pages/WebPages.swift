@@ -40,7 +40,6 @@ public struct WebPages: ExchangeHandler {
     "/pages/member-words.js": script(PackageResources.member_words_js),
     "/pages/member.js": script(PackageResources.member_js),
     "/pages/page.js": script(PackageResources.page_js),
-    "/pages/qr.js": script(PackageResources.qr_js),
     "/pages/region-field.js": script(PackageResources.region_field_js),
     "/pages/style.css": part(PackageResources.style_css, "text/css; charset=utf-8"),
   ]

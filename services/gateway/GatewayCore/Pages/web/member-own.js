@@ -3,7 +3,6 @@
 import {call, pathOf, stream, write} from "./api.js";
 import {day, say, time} from "./language.js";
 import {action, ask, download, facts, field, form, make, notice, show} from "./page.js";
-import {qrCode} from "./qr.js";
 
 const LIVE = ["POOLED", "ACTIVE", "RETAINED"].map(name => `MEMBERSHIP_STATE_${name}`);
 const SERVICE = "/yijia.members.v1.MembersService";
@@ -62,8 +61,12 @@ function section(key, ...content) {
 
 // ---- What the record says.
 
-function card({member, code, organizationName, managingOrganizationName, honors = []}, isLive) {
-  const drawn = isLive && code ? qrCode(code, say("own.code")) : null;
+function card(own, isLive) {
+  const {member, code, codeSvg, organizationName, managingOrganizationName, honors = []} = own;
+  const drawn = isLive && code
+    ? make("img", {class: "qr", src: `data:image/svg+xml;base64,${btoa(codeSvg)}`,
+      alt: say("own.code")})
+    : null;
   return make("section", {class: "card member-card"},
     make("h1", {}, say(isLive ? "own.member" : "own.former")),
     make("p", {class: "number", id: "member-number"}, member.memberNumber),
