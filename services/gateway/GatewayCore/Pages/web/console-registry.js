@@ -227,6 +227,8 @@ const totp = {
 
 export const ACCOUNT = [{
   id: "account", title: ["我的账号", "My account"],
+  about: ["页面只列出您的角色可办理的事项；能否办理由服务决定。",
+    "The page offers what your role may do; the service decides in each case."],
   list: {
     path: "/v1/sessions", items: "sessions", unpaged: true,
     columns: "createTime useTime expireTime current", rowActions: [{

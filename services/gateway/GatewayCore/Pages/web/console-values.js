@@ -111,7 +111,7 @@ export const isoDay = date => date?.year
 
 // Whether the term of a row has passed while it still waits.
 export const isOverdue = row => Boolean(row.dueDate) && isoDay(row.dueDate) < today()
-  && (row.state ? UNDECIDED.test(row.state) : !row.closed && row.openDate !== undefined);
+  && (row.state ? UNDECIDED.test(row.state) : !row.closed);
 
 const link = (view, name, text) => make("a", {
   href: `#/${view}/${name.split("/").slice(1).join("/")}`,
