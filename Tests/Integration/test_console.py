@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import pathlib
 import ssl
 import urllib.request
 
@@ -176,6 +177,10 @@ def test_a_clerk_approves_an_enrollment_and_assigns_the_pool_case(signed_in, sta
     enroll()
     name = waiting(staff)[0]
     console = signed_in("clerk").go("enrollments")
+    with console.page.expect_download() as saved:
+        console.page.get_by_role("button", name="下载本页 CSV").click()
+    text = pathlib.Path(saved.value.path()).read_text(encoding="utf-8-sig")
+    assert '"待审批","快递员","北戴河区会员周转池"' in text, "names, as the page shows them"
     console.page.locator("td.acts a").first.click()
     console.page.locator("[data-action=approve]").wait_for()
     assert console.page.url.endswith(name) and "*" in console.fact("姓名")
@@ -408,7 +413,7 @@ def wrong_in_action(contracts, enums, action):
     yield from wrong_kinds(contracts, enums, contracts.answer(route), action["shows"])
     if verb == "GET":
         query = {one["name"] for one in route["parameters"]}
-        yield from (f"{action['id']} has no {name}" for name in action["given"] if name not in query)
+        yield from (f"{action['id']} has no {one}" for one in action["given"] if one not in query)
         return
     request = contracts.request(route)
     has = lambda path: contracts.at(request, path) is not None  # noqa: E731
@@ -464,9 +469,10 @@ def test_a_table_that_has_rotted_is_noticed(contracts):
     good = {"id": "approve", "path": "/v1/enrollments/*:approve", "role": "CLERK", "etag": True,
             "fields": [], "shows": [], "given": []}
     field = {"path": "reason", "kind": "long", "isOutside": False, "label": ["理由", "reason"]}
+    unnamed = ["enrollment", "enrollment"]
     assert not list(wrong_in_action(contracts, {}, good))
     for rot in ({"path": "/v1/enrollments/*:aprove"}, {"verb": "PATCH"}, {"role": "VIEWER"},
                 {"plain": True}, {"wrap": "enrollment", "fields": [field]}, {"fields": [field]},
-                {"shows": [field]}, {"shows": [{**field, "path": "enrollment", "label": ["enrollment"]}]},
+                {"shows": [field]}, {"shows": [{**field, "path": "enrollment", "label": unnamed}]},
                 {"given": ["nothing"]}, {"mask": True}):
         assert list(wrong_in_action(contracts, {}, {**good, **rot})), rot

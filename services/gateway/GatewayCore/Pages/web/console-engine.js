@@ -6,8 +6,8 @@
 //   shows, then, key, picture}; what a row's action does with the row's name stands in the path.
 
 import {ApiError, call, pathOf, write} from "./api.js";
-import {at, controlOf, fieldsOf, fillPath, forgetNames, labelOf, put, shown, tell, valuesOf, word}
-  from "./console-values.js";
+import {at, controlOf, fieldsOf, fillPath, forgetNames, isoDay, labelOf, namesKnown, put, shown,
+  tell, valuesOf, word} from "./console-values.js";
 import {busy, download, make, notice, showError} from "./page.js";
 
 const ROLES = ["VIEWER", "CLERK", "ADMINISTRATOR"];
@@ -60,19 +60,22 @@ function placed(error, form) {
 // A list with its filters and pages. `query` states both; `move` takes another query. With `open`
 // a row leads to its details, otherwise it has its actions itself.
 export function list(spec, {query = {}, move, parent = null, open = null}) {
-  const rows = make("div", {class: "rows", "aria-live": "polite"});
+  const rows = make("div", {class: "rows"});
   const node = make("div", {class: "list"}, filters(spec, query, move), rows);
   const secrets = {};
   const load = async () => {
-    rows.replaceChildren(make("p", {class: "hint loading"}, tell("正在读取…", "Loading…")));
+    rows.replaceChildren(make("p", {class: "hint loading", role: "status"},
+      tell("正在读取…", "Loading…")));
     try {
       const page = await read(spec, {...query, ...secrets}, parent);
       rows.replaceChildren(...page.items.length === 0
-        ? [make("p", {class: "empty"}, tell("没有符合条件的记录。", "Nothing here."))]
+        ? [make("p", {class: "empty", role: "status"}, tell("没有符合条件的记录。", "Nothing here."))]
         : [table(spec, page.items, {parent, open, done: load})],
       pager(page, query, move, spec));
+      return page.items;
     } catch (error) {
       rows.replaceChildren(failure(error, load));
+      return [];
     }
   };
   node.search = found => { Object.assign(secrets, found); return load(); };
@@ -136,13 +139,14 @@ function table(spec, items, {parent, open, done}) {
       columns.map(each => make("td", {"data-label": word(each.label)}, shown(each, row))),
       open ? make("td", {class: "acts"}, make("a", {class: "button", href: open(row)},
         tell("查看", "Open"))) : null,
-      hasActions ? make("td", {class: "acts"}, bar(spec.rowActions, row, {parent, done}))
-        : null))));
+      hasActions ? make("td", {class: "acts"}, bar(spec.rowActions, row, {
+        parent, done: async () => (await done())?.find(each => each.name === row.name),
+      })) : null))));
 }
 
 function pager(page, query, move, spec) {
-  const save = () => download("list.csv", `\ufeff${csv(spec.columns, page.items)}`, "text/csv");
-  if (page.items.length === 0 && !query.page) return "";
+  const save = () => saveTable("list.csv", spec.columns, page.items);
+  if (page.items.length === 0 && !query.page && !page.next) return "";
   return make("nav", {class: "pager", "aria-label": tell("分页", "Pages")},
     query.page ? make("button", {
       type: "button", click: () => move({...query, page: undefined}),
@@ -151,24 +155,31 @@ function pager(page, query, move, spec) {
       type: "button", click: () => move({...query, page: page.next}),
     }, tell("下一页", "Next page")) : null,
     page.items.length > 0 ? make("button", {type: "button", class: "quiet", click: save},
-      tell("下载本页 CSV", "This page as CSV")) : null);
+      tell("下载本页 CSV", "This page as CSV")) : null,
+    make("span", {class: "hint", role: "status"}, tell(
+      `本页 ${page.items.length} 条`, `${page.items.length} on this page`)));
 }
 
-// Rows as CSV (RFC 4180). A cell that a spreadsheet would take for a formula gets an apostrophe.
-export function csv(columns, rows) {
+// Saves rows as CSV (RFC 4180), with a byte order mark for spreadsheets. A cell that these would
+// take for a formula gets an apostrophe.
+export async function saveTable(name, columns, rows) {
   const fields = fieldsOf(columns);
   const cell = text => `"${String(text).replace(/^[=+\-@\t\r]/, "'$&").replace(/"/g, '""')}"`;
-  const text = (field, row) => {
-    const value = shown(field, row);
-    return value instanceof Node ? plain(field, row, value) : value;
-  };
-  return [fields.map(field => cell(word(field.label))), ...rows.map(
-    row => fields.map(field => cell(text(field, row))))]
-    .map(line => `${line.join(",")}\r\n`).join("");
+  const values = rows.map(row => fields.map(field => plain(field, row)));
+  await namesKnown();
+  const lines = [fields.map(field => word(field.label)), ...values.map(
+    line => line.map(value => value instanceof Node ? value.textContent : value))];
+  download(name, `\ufeff${lines.map(line => `${line.map(cell).join(",")}\r\n`).join("")}`,
+    "text/csv");
 }
 
-const plain = (field, row, node) => field.kind === "state"
-  ? labelOf(at(row, field.path)) : node.textContent;
+// A value for programs: digits without separators, days as 2026-11-21.
+function plain(field, row) {
+  const value = at(row, field.path);
+  if (field.kind === "count") return value ?? 0;
+  if (field.kind === "date") return isoDay(value);
+  return field.kind === "state" ? labelOf(value) : shown(field, row);
+}
 
 // ---- Actions.
 
@@ -183,7 +194,7 @@ export function bar(actions, row, {parent = null, done, hasLead = false}) {
 }
 
 // Asks for an action's fields, does it, and shows what it gives. `done` is called after a success,
-// and after it turned out that the row had changed.
+// and after it turned out that the row had changed: then it returns the row as it is now.
 export function act(action, row, {parent = null, done = () => {}, said = null} = {}) {
   if (action.verb === "GET") return look(action, row, parent);
   let target = row;
@@ -220,10 +231,10 @@ export function act(action, row, {parent = null, done = () => {}, said = null} =
         dialog.close();
         finished(action, answer, target, parent, done);
       } catch (error) {
-        errors.replaceChildren(placed(error, content));
-        if (error.reason !== "ETAG_MISMATCH") return;
-        errors.append(notice("plain", word(ADVICE.ETAG_MISMATCH)));
-        target = await done() ?? target;
+        const isStale = error.reason === "ETAG_MISMATCH";
+        if (isStale) target = await done() ?? target;
+        errors.replaceChildren(placed(error, content),
+          isStale ? notice("plain", word(ADVICE.ETAG_MISMATCH)) : "");
       }
     });
   });

@@ -2,7 +2,7 @@
 // and who joined by day, group and channel.
 
 import {call, pathOf, stream} from "./api.js";
-import {csv, failure, read} from "./console-engine.js";
+import {failure, read, saveTable} from "./console-engine.js";
 import {count, isoDay, labelOf, organizationName, percent, tell, word} from "./console-values.js";
 import {WORK} from "./console-work.js";
 import {day, tag} from "./language.js";
@@ -141,7 +141,7 @@ function enrollments(organization) {
 // A table with a bar beside each number.
 function bars(title, field, rows = [], nameOf) {
   const most = rows.reduce((top, row) => Math.max(top, Number(row.members ?? 0)), 1);
-  const save = () => download(`${field}.csv`, `\ufeff${csv(`${field} members`, rows)}`, "text/csv");
+  const save = () => saveTable(`${field}.csv`, `${field} members`, rows);
   return make("div", {}, make("h3", {}, title), rows.length === 0
     ? make("p", {class: "empty"}, tell("没有数据。", "Nothing here."))
     : [make("table", {class: "bars"}, make("tbody", {}, rows.map(row => make("tr", {},

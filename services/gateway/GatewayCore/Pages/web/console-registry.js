@@ -205,7 +205,20 @@ const regions = {
   },
 };
 
-export const REGISTRY = [organizations, members, regions];
+const rerouting = {
+  id: "rerouting", title: ["重新分流", "Rerouting"],
+  about: ["按单位或行业规则应属其他工会的会员；逐页核对。",
+    "Members who belong to the union of their employer or industry; looked through page by page."],
+  list: {
+    path: "/v1/members:previewRerouting", items: "reroutings", filters: "ancestor",
+    columns: "member fromOrganization toOrganization route routeReason", rowActions: [{
+      id: "apply-rerouting", title: ["转入", "Move"], role: "CLERK",
+      path: "/v1/members:applyRerouting", key: () => "", body: row => ({members: [row.member]}),
+    }],
+  },
+};
+
+export const REGISTRY = [organizations, members, rerouting, regions];
 
 const totp = {
   id: "confirm-totp", title: ["确认验证器", "Confirm the authenticator"], plain: true,
@@ -214,6 +227,8 @@ const totp = {
 
 export const ACCOUNT = [{
   id: "account", title: ["我的账号", "My account"],
+  about: ["页面只列出您的角色可办理的事项；能否办理由服务决定。",
+    "The page offers what your role may do; the service decides in each case."],
   list: {
     path: "/v1/sessions", items: "sessions", unpaged: true,
     columns: "createTime useTime expireTime current", rowActions: [{

@@ -74,6 +74,11 @@ async function named(key, ask) {
 }
 
 export const forgetNames = () => names.clear();
+// Waits until every name that was asked for stands where it belongs.
+export async function namesKnown() {
+  await Promise.all(names.values());
+  await new Promise(resolve => setTimeout(resolve));
+}
 export const organizationName = name => named(name, async () =>
   (await call("GET", fillPath("/v1/organizations/*", name))).organization?.displayName);
 const regionName = code => named(`regions/${code}`, async () =>
@@ -94,8 +99,8 @@ export function late(node, promise) {
 
 // ---- Values as people read them.
 
-const TODO = new RegExp("_(HELD|PENDING|OPEN|WAITING|ASSIGNED|REPORTED|REQUESTED|TRIGGERED|STALE|"
-  + "GUIDING|PREPARING|NOT_REACHED|UNREACHABLE|RETURNED_FOR_FIX)$");
+const TODO = new RegExp("_(HELD|PENDING|POOLED|OPEN|WAITING|ASSIGNED|REPORTED|REQUESTED|TRIGGERED|"
+  + "STALE|GUIDING|PREPARING|NOT_REACHED|UNREACHABLE|RETURNED_FOR_FIX)$");
 const GOOD = /_(ACTIVE|ADMITTED|CONFIRMED|COMPLETED|ACCEPTED|FILED|JOINED|UNION_FORMED|DISTINCT)$/;
 const UNDECIDED = /_(WAITING|ASSIGNED|REQUESTED)$/;
 
@@ -106,7 +111,7 @@ export const isoDay = date => date?.year
 
 // Whether the term of a row has passed while it still waits.
 export const isOverdue = row => Boolean(row.dueDate) && isoDay(row.dueDate) < today()
-  && (row.state ? UNDECIDED.test(row.state) : !row.closed && row.openDate !== undefined);
+  && (row.state ? UNDECIDED.test(row.state) : !row.closed);
 
 const link = (view, name, text) => make("a", {
   href: `#/${view}/${name.split("/").slice(1).join("/")}`,
@@ -138,7 +143,8 @@ const showing = {
     : day(value),
   link: value => /^https:\/\//.test(value)
     ? make("a", {href: value, rel: "noreferrer", target: "_blank"}, value) : value,
-  rows: value => value.map(each => JSON.stringify(each)).join("\n"),
+  rows: value => value.map(each => Object.entries(each).map(
+    ([name, part]) => `${word(FIELDS[name] ?? [name, name])} ${part}`).join("; ")).join("\n"),
   secret: value => make("span", {class: "secret"}, make("code", {}, value), " ",
     make("button", {
       type: "button", click: event => {
@@ -216,20 +222,29 @@ const controls = {
     read: node => organizationOf(node.value.trim()),
   },
   rows: {
-    make: (spec, value) => rowsEditor(fieldsOf(spec.kind.slice("rows:".length)), value ?? []),
+    make: (spec, value) => rowsEditor(
+      spec.path, fieldsOf(spec.kind.slice("rows:".length)), value ?? []),
     read: node => Promise.all([...node.querySelectorAll("fieldset")].map(
       each => valuesOf(each.controls))),
   },
 };
 
-function rowsEditor(fields, rows) {
+function rowsEditor(path, fields, rows) {
+  // A violation names the row by its place.
+  const number = () => [...list.children].forEach((set, index) => set.controls.forEach(each => {
+    each.node.dataset.path = `${path}[${index}].${each.spec.path}`;
+  }));
   const add = row => {
     const made = fields.map(spec => controlOf(spec, at(row, spec.path)));
     const set = make("fieldset", {}, made.map(each => each.node), make("button", {
-      type: "button", click: () => set.remove(),
+      type: "button", click: () => {
+        set.remove();
+        number();
+      },
     }, tell("移除", "Remove")));
     set.controls = made;
     list.append(set);
+    number();
   };
   const list = make("div", {});
   rows.forEach(add);

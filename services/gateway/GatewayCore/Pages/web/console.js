@@ -164,8 +164,10 @@ function route() {
   menu(false);
   const {id, ids, query} = place();
   const main = document.querySelector("main");
+  const brand = tell("驿家 · 工会工作台", "Yijia · Union console");
   byId("views").replaceChildren(...navigation(id));
   const view = SECTIONS.flatMap(([, views]) => views).find(each => each.id === id && isShown(each));
+  document.title = view ? `${word(view.title)} · ${brand}` : brand;
   if (account.passwordTemporary && id !== "account") go("account", {});
   else if (!view) show(main, make("h1", {}, tell("没有这一页", "No such page")));
   else if (view === OVERVIEW) show(main, heading(view), overview(query, found => go(id, found)));
