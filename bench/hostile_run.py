@@ -12,6 +12,10 @@ at times, welcome or not. So the first row is no attack but a neighbor: a client
 32 calls under way all the time. An attack is judged by what it costs more than that neighbor:
 "beside" is the client's p99 during the attack through that beside the neighbor, at most 2.
 
+Latencies are also those of the machine. A round is the processor time that the server's busiest
+loop used between two polls (bench/rounds.c): what those waited that came meanwhile, whatever else
+the machine did. It is the p99 by the time in rounds, and that through the neighbor's.
+
 A row: the client's p50 and p99 in milliseconds before and during the attack (medians of those of
 each second), p99 through that
 before ("alone") and through that with the neighbor ("beside"), calls that failed, the server's CPU
@@ -27,7 +31,10 @@ import pathlib
 import resource
 import socket
 import statistics
+import struct
+import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -158,6 +165,40 @@ def percentile(seconds, share):
     )
 
 
+@contextlib.contextmanager
+def preloaded(library, notes):
+    """The processes started in this context note the rounds of their loops."""
+    added = {"LD_PRELOAD": str(library), "ROUNDS": str(notes)}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
+
+
+def round_p99(path, start, end):
+    """The p99 of the rounds in that time, by the time in them, in ms: of each second, of those the
+    median, and of the loop where that is most."""
+    raw = path.read_bytes()
+    count = min(struct.unpack_from("<Q", raw)[0], (len(raw) - 8) // 16)
+    loops = {}
+    for at, thread, used in struct.iter_unpack("<QII", raw[8 : 8 + 16 * count]):
+        if start <= at / 1e6 < end:
+            seconds = loops.setdefault(thread, {})
+            seconds.setdefault(int(at / 1e6 - start), []).append(used)
+    each = (statistics.median(map(last_percent, seconds.values())) for seconds in loops.values())
+    return max(each, default=0) / 1000
+
+
+def last_percent(used):
+    """The least of the values that are together a hundredth of the sum."""
+    used, left = sorted(used), sum(used) / 100
+    while left > used[-1]:
+        left -= used.pop()
+    return used[-1]
+
+
 def watch(server, seconds):
     """CPU and the most memory while the attack goes on."""
     start, peak, used = time.monotonic(), 0, server.cpu_seconds()
@@ -182,8 +223,10 @@ def gateway(name):
 TARGETS = {"runtime": (runtime, hostile_attacks.ATTACKS), "gateway": (gateway, ATTACKS)}
 
 
-def run(name, start, seconds, attackers):
-    victim, place = start(name)
+def run(name, start, seconds, attackers, library):
+    notes = library.with_name(name)
+    with preloaded(library, notes):
+        victim, place = start(name)
     with victim:
         favor(victim.pid)
         ours, theirs = multiprocessing.Pipe()
@@ -200,7 +243,9 @@ def run(name, start, seconds, attackers):
         for process in processes:
             process.start()
         ours.send("now")
+        began = time.monotonic()
         cpu, memory = watch(victim, seconds)
+        ended = time.monotonic()
         stormy, failures = ours.recv()
         counts = {}
         for report, process in zip(reports, processes):
@@ -212,18 +257,20 @@ def run(name, start, seconds, attackers):
                 process.kill()
         client.join()
         alive = victim.is_running
+    turn = round_p99(notes.with_name(f"{name}.{victim.pid}"), began, ended)
     p99 = percentile(calm, 0.99), percentile(stormy, 0.99)
     return {
         "attack": name, "p50_before": percentile(calm, 0.5), "p50": percentile(stormy, 0.5),
         "p99_before": p99[0], "p99": p99[1], "alone": p99[1] / p99[0],
+        "round": turn,
         "calls": sum(map(len, stormy)),
         "failed": failures, "cpu": cpu, "memory": memory, "alive": alive, "counts": counts,
     }  # fmt: skip
 
 
 HEAD = (
-    f"{'attack':22} {'p50 ms':>13} {'p99 ms':>13} {'alone':>6} {'beside':>6} {'failed':>7} "
-    f"{'cpu':>5} {'memory':>8}  what became of the attackers"
+    f"{'attack':22} {'p50 ms':>13} {'p99 ms':>13} {'alone':>6} {'beside':>6} {'round ms':>12} "
+    f"{'failed':>7} {'cpu':>5} {'memory':>8}  what became of the attackers"
 )
 
 
@@ -232,7 +279,8 @@ def row(result):
     return (
         f"{result['attack']:22} {result['p50_before']:6.2f}{result['p50']:7.2f} "
         f"{result['p99_before']:6.2f}{result['p99']:7.2f} {result['alone']:6.1f} "
-        f"{result['beside']:6.1f} {result['failed']:7} {result['cpu']:4.0%} "
+        f"{result['beside']:6.1f} {result['round']:6.2f}{result['rounds']:5.1f}x "
+        f"{result['failed']:7} {result['cpu']:4.0%} "
         f"{result['memory'] / (1 << 20):6.0f}MB  {counts}"
         + ("" if result["alive"] else "  THE SERVER DIED")
     )
@@ -254,10 +302,16 @@ def main():
         parser.error(f"no attack {', '.join(sorted(unknown))}")
     print(HEAD, flush=True)
     results = []
-    for name in ["neighbor", *(arguments.attacks or known)]:
-        results.append(run(name, start, arguments.seconds, arguments.attackers))
-        results[-1]["beside"] = results[-1]["p99"] / results[0]["p99"]
-        print(row(results[-1]), flush=True)
+    with tempfile.TemporaryDirectory(prefix="yijia-rounds-") as folder:
+        library = pathlib.Path(folder, "rounds.so")
+        source = pathlib.Path(__file__).with_name("rounds.c")
+        subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", library, source], check=True)
+        for name in ["neighbor", *(arguments.attacks or known)]:
+            result = run(name, start, arguments.seconds, arguments.attackers, library)
+            results.append(result)
+            result["beside"] = result["p99"] / results[0]["p99"]
+            result["rounds"] = result["round"] / results[0]["round"]
+            print(row(result), flush=True)
     over = [result["attack"] for result in results if result["beside"] > RATIO_MAX]
     bad = [result["attack"] for result in results if result["failed"] or not result["alive"]]
     print(f"p99 over {RATIO_MAX:g} times that beside a neighbor: {', '.join(over) or 'none'}")
