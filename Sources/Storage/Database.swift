@@ -46,7 +46,8 @@ public protocol Database: AnyObject, Sendable {
 
   /// Executes statements, then queries, without the engine's limits of time, for work that grows
   /// with whole tables, such as adding a constraint. Other writes wait meanwhile. Numbers of rows
-  /// that statements expect may stay unchecked.
+  /// that statements expect may stay unchecked, and all of them may be executed twice, where a
+  /// connection was lost during the commit.
   func alter(_ statements: [Statement], then queries: [AnyQuery]) async throws -> ReadResults
 
   /// Waits until the store has failed for good and returns the reason; `nil` once the store is

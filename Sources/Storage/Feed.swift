@@ -9,7 +9,8 @@ public import Foundation
 /// the purge kept. Their cursors say so (`isCatchingUp`): they don't expire, however long it takes,
 /// since of each entity of which events are kept, the last one is before or after them. Events of
 /// other entities may be purged meanwhile, and the consumer never receives them, just as those that
-/// had been purged before it began.
+/// had been purged before it began: it is as if it had begun later. From the cursor of the last
+/// kept event on, which stands for all that was purged, there is no gap: it expires as any other.
 public struct FeedCursor: Sendable, Hashable {
   /// The epoch of the feed; 0 for the beginning, of any epoch.
   public let epoch: Int64
@@ -93,15 +94,19 @@ extension Database {
     after cursor: FeedCursor, limit: Int = Limits.eventsPerRead, audience: String? = nil
   ) async throws -> [FeedEvent] {
     let limit = max(0, min(limit, Limits.eventsPerRead))
+    // One more than asked for, which shows whether the last one is the last that was kept.
     let (state, events) = try await read(
-      FeedSQL.state, FeedSQL.page(after: cursor.position, limit: limit, audience: audience))
+      FeedSQL.state(for: audience),
+      FeedSQL.page(after: cursor.position, limit: limit + 1, audience: audience))
     try state.check(cursor)
-    return events.map { $0.event(in: state) }
+    return events.indices.prefix(limit).map { index in
+      events[index].event(in: state, before: events.dropFirst(index + 1).first)
+    }
   }
 
   /// Returns the position of the last event, for consumers that want new events only.
   public func feedEnd() async throws -> FeedCursor {
-    let state = try await read(FeedSQL.state)
+    let state = try await read(FeedSQL.state(for: nil))
     return FeedCursor(epoch: state.epoch, position: max(state.last, state.floor))
   }
 
@@ -111,7 +116,8 @@ extension Database {
     FeedFollower(database: self, cursor: cursor, audience: audience)
   }
 
-  /// Deletes the events before an instant; cursors before them expire. The event that holds the
+  /// Deletes the events before an instant; cursors before them expire, those of an audience before
+  /// the events of its own. The event that holds the
   /// current state of an entity is kept, so that a consumer that starts over reaches the same state
   /// as one that never lagged. Once an event of an entity was kept, the last one before the instant
   /// always is.

@@ -69,6 +69,13 @@ public enum StorageSchema {
         INSERT INTO storage_meta (name, value)
           SELECT 'audit_chains', count(*) FROM storage_audit_head;
         """),
+    // What each audience loses is stored from now on; before, each has lost what was purged.
+    Migration(
+      "0005 events lost",
+      sql: """
+        INSERT INTO storage_meta (name, value)
+          SELECT 'feed_lost', value FROM storage_meta WHERE name = 'feed_floor';
+        """),
   ]
 
   private static func tables(time: String, end: String) -> String {

@@ -5,11 +5,12 @@ internal import Foundation
 ///
 /// This process opens both stores, so that no service writes to the source meanwhile. The target
 /// must have the same migrations and no rows. Rows are read in key order and written in commits of
-/// some hundred rows; an interrupted move is repeated with an empty target.
+/// some hundred rows; an interrupted move is repeated with a new target.
 ///
 /// Referenced tables are moved first. A foreign key that no order of the tables satisfies, such as
 /// that of a tree's parents, is dropped before the move and added afterwards, which checks it for
-/// every row.
+/// every row. A target into which a move did not finish is therefore refused even if it has no
+/// rows: nothing in it tells which of its keys are missing.
 public struct StoreMove: Sendable {
   /// The number of rows per statement: PostgreSQL is limited to 65,535 arguments.
   private static let rowsPerCommit = 500
@@ -46,6 +47,9 @@ public struct StoreMove: Sendable {
     try await checkSchemas()
     let tables = try await MovedTable.all(
       in: source, cyclesMove: target.dialect == .postgres)
+    guard try await !target.read(StorageSchema.isMoving) else {
+      throw Refusal("a move into the target did not finish: drop its schema and make it again")
+    }
     for table in tables where table.name != "storage_meta" {
       guard try await target.read(Self.count(table.name)) == 0 else {
         throw Refusal("the target has rows already: \(table.name)")
@@ -53,10 +57,10 @@ public struct StoreMove: Sendable {
     }
     let sourceReport = try await source.verifyAudit()
     guard sourceReport.isIntact else { throw Refusal("audit log: \(sourceReport.summary)") }
-    try await target.write(Commit(at: epoch, statements: [StoreMove.begin]))
-    try await makeMonths()
     let foreignKeys = try await foreignKeysAgainstOrder(of: tables)
-    try await target.write(Commit(at: epoch, statements: foreignKeys.map(\.drop)))
+    // One commit: a target whose keys are dropped is marked.
+    _ = try await target.alter([Self.begin] + foreignKeys.map(\.drop), then: [])
+    try await makeMonths()
     var moved: [Moved] = []
     for table in tables {
       moved.append(Moved(table: table.name, rows: try await move(table, progress)))
@@ -65,15 +69,14 @@ public struct StoreMove: Sendable {
     let counts = try await target.alter(
       foreignKeys.map(\.add), then: moved.map { AnyQuery(Self.count($0.table)) })
     try await verify(moved, counts, sourceReport)
-    try await target.write(Commit(at: epoch, statements: [StoreMove.end]))
+    _ = try await target.alter([Self.end], then: [])
     return moved
   }
 
   /// Marks the target as incomplete, so that no service opens it before the move has finished.
   private static let begin = Statement(
     "INSERT INTO storage_meta (name, value) VALUES ('moving', 1) ON CONFLICT (name) DO NOTHING")
-  private static let end = Statement(
-    "DELETE FROM storage_meta WHERE name = 'moving'", expects: .exactly(1))
+  private static let end = Statement("DELETE FROM storage_meta WHERE name = 'moving'")
 
   /// Creates the monthly partitions first, because rows would otherwise stay in the default
   /// partition for good.
@@ -165,6 +168,7 @@ private struct ForeignKey: Sendable {
   let table: String
   let referenced: String
   let drop: Statement
+  /// Replaces one that is there already, because its commit may have been stored unnoticed.
   let add: Statement
 
   /// The foreign keys of the store, without those that partitions have from their table.
@@ -180,11 +184,11 @@ private struct ForeignKey: Sendable {
     """
   ) { row in
     let (table, name) = (try row.text("table_name"), try row.text("name"))
-    let alter = "ALTER TABLE \"\(table)\""
+    let drop = "ALTER TABLE \"\(table)\" DROP CONSTRAINT IF EXISTS \"\(name)\""
+    let definition = try row.text("definition")
     return ForeignKey(
-      table: table, referenced: try row.text("referenced"),
-      drop: Statement("\(alter) DROP CONSTRAINT \"\(name)\""),
-      add: Statement("\(alter) ADD CONSTRAINT \"\(name)\" \(try row.text("definition"))"))
+      table: table, referenced: try row.text("referenced"), drop: Statement(drop),
+      add: Statement("\(drop), ADD CONSTRAINT \"\(name)\" \(definition)"))
   }
 }
 

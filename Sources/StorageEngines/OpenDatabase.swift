@@ -7,7 +7,7 @@ internal import StorageSQLite
 /// - Parameters:
 ///   - url: `sqlite:PATH` (a file used by one process) or `postgres://…` (replicas); see
 ///     `SQLiteDatabase.open` and `PostgresDatabase.open`.
-///   - patience: How long to wait for an unreachable server, when opening and when migrating.
+///   - patience: How long to wait for an unreachable server, when opening, migrating and altering.
 /// - Throws: `StorageError`.
 public func openDatabase(
   url: String, patience: Duration = .zero

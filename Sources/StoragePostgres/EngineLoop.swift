@@ -319,7 +319,7 @@ final class EngineLoop {
     case .writing(let line):
       for outcome in line.receive() { settle(outcome) }
       if line.pipeline.link.takeNotifications() { engine.signal.wake() }
-      if line.pipeline.isLost { lose(index) }
+      if line.pipeline.isLost || line.isUseless { lose(index) }
     case .down, .connecting: break
     }
   }

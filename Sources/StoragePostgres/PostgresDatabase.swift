@@ -94,8 +94,8 @@ public final class PostgresDatabase: Storage.Database {
   }
 
   /// Executes them on a connection without limits of time, in one transaction, under the store's
-  /// lock. Repeats them for a while if the server is away; where the connection was lost during the
-  /// commit, the repetition fails if they cannot be executed twice.
+  /// lock. Repeats them for a while if the server is away, also where the connection was lost
+  /// during the commit.
   public func alter(
     _ statements: [Statement], then queries: [AnyQuery]
   ) async throws -> ReadResults {

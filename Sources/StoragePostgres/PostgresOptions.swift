@@ -22,7 +22,7 @@ public struct PostgresOptions: Sendable {
   /// How long a call waits without a connection before it is refused as `unreachable`: the duration
   /// of a server restart. A failover takes longer and is reported to callers.
   public var outageMax = Duration.seconds(2)
-  /// How long opening and migrating wait for an unreachable server.
+  /// How long opening, migrating and altering wait for an unreachable server.
   public var openMax = Duration.zero
   /// How long the server may owe an answer before it is probed over another connection. A hung
   /// machine keeps its connections open, while an overloaded one usually answers within this time.

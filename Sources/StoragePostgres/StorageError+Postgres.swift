@@ -30,10 +30,13 @@ struct ServerError: Error, Equatable {
   /// Whether the statement was canceled, by request or by its timeout.
   var isCancellation: Bool { state == "57014" }
 
+  /// Whether the server refused to write, in a session that it goes on serving.
+  var isReadOnly: Bool { state == "25006" }
+
   /// Whether the server no longer serves this connection: it is shutting down, lost its role, or
   /// the connection broke. Class 57 is operator intervention, or a crash.
   var endsConnection: Bool {
-    state.isEmpty || state.hasPrefix("08") || ["25006", "25P03"].contains(state)
+    state.isEmpty || state.hasPrefix("08") || isReadOnly || state == "25P03"
       || (state.hasPrefix("57") && !isCancellation)
   }
 

@@ -44,6 +44,8 @@ final class WriteLine {
   private var chain: AuditChain
   /// Whether the session is in a failed transaction.
   private var isAborted = false
+  /// Whether the server only reads, although it accepted writes when the connection was made.
+  private var isReadOnly = false
   /// Cached results of `Statement.isSure`, by SQL text.
   private var sureTexts: [String: Bool] = [:]
 
@@ -58,8 +60,13 @@ final class WriteLine {
 
   var isIdle: Bool { transactions.isEmpty }
 
+  /// Whether the connection is to be closed, so that a server that writes is looked for.
+  var isUseless: Bool { isReadOnly && isIdle }
+
   /// Whether another transaction can be sent.
-  var canBegin: Bool { transactions.count < 2 && transactions.last?.isCommitting ?? true }
+  var canBegin: Bool {
+    !isReadOnly && transactions.count < 2 && transactions.last?.isCommitting ?? true
+  }
 
   /// The number of writes in the open transaction behind a commit; `nil` if there is none.
   var openCount: Int? {
@@ -219,6 +226,7 @@ final class WriteLine {
 
   private func take(_ result: PostgresResult, _ tag: Tag) {
     guard let transaction = transactions.first else { return }
+    if case .failed(let error) = result.status, error.isReadOnly { isReadOnly = true }
     switch (result.status, tag) {
     case (.failed(let error), _) where error.isAborted:
       isAborted = true

@@ -202,7 +202,8 @@ struct FeedTests {
       try await emit(database, ["newer"])
       let last = try #require(seen.last).cursor
       let newer = try #require(try await database.feed(after: last).first).cursor
-      #expect(last.isCatchingUp)
+      // The last of the kept events is the end of the catching up.
+      #expect(!last.isCatchingUp)
       #expect(!newer.isCatchingUp)
       try await emit(database, ["newest"])
       try await purge(database, before: now.addingTimeInterval(2), versions: 1)
@@ -286,6 +287,59 @@ struct FeedTests {
       try await purge(database, 310, ["notes/a": 2, "notes/c": 1])
       let left = try await database.feed(after: taken)
       #expect(left.map(\.entity) == ["notes/c", "notes/a", "notes/b"])
+    }
+  }
+
+  @Test(
+    "a consumer that has passed the kept events learns that it missed others while it was away",
+    arguments: Engine.allCases)
+  func missed(_ engine: Engine) async throws {
+    try await engine.withDatabase { database in
+      try await emit(database, ["a", "b", "x"], audience: "partners/p")
+      try await purge(database, 10, ["notes/a": 1, "notes/b": 1])
+      let among = try #require(try await database.feed(after: .start, limit: 1).last).cursor
+      let kept = try await database.feed(after: .start, limit: 2, audience: "partners/p")
+      let end = try await database.feedEnd()
+      #expect(kept.map(\.entity) == ["notes/a", "notes/b"])
+      #expect(kept.map(\.cursor.isCatchingUp) == [true, false])
+      #expect(kept.last?.cursor == end)
+      #expect(try await database.feed(after: end) == [])
+      // An event of which nothing is kept comes and goes.
+      try await emit(database, ["y"], at: now + 100)
+      #expect(try await database.feed(after: end).map(\.entity) == ["notes/y"])
+      try await purge(database, 110, ["notes/a": 1, "notes/b": 1])
+      await #expect(throws: StorageError.expiredCursor) { try await database.feed(after: end) }
+      // It began at the start, and has not yet received anything that such an event could follow.
+      #expect(try await database.feed(after: among).map(\.entity) == ["notes/b"])
+    }
+  }
+
+  @Test(
+    "an audience's cursor expires with an event of its own, not with others'",
+    arguments: Engine.allCases)
+  func quietAudience(_ engine: Engine) async throws {
+    try await engine.withDatabase { database in
+      let reader = "partners/p"
+      try await emit(database, ["a"], audience: reader)
+      let cursor = try #require(try await database.feed(after: .start, audience: reader).last)
+        .cursor
+      try await emit(database, ["x"], audience: "partners/q", at: now + 100)
+      try await purge(database, 110, [:])
+      await #expect(throws: StorageError.expiredCursor) { try await database.feed(after: cursor) }
+      #expect(try await database.feed(after: cursor, audience: reader) == [])
+      // One event of its own is kept, and received although it is purged from the others' feed.
+      try await emit(database, ["b"], audience: reader, at: now + 200)
+      try await purge(database, 210, ["notes/b": 1])
+      #expect(try await database.feed(after: cursor, audience: reader).map(\.version) == [1])
+      // A later one takes its place: what the reader has missed is lost.
+      let later = OutboxEvent(
+        entity: "notes/b", version: 2, kind: "note.changed", payload: [], audience: reader)
+      try await database.write(Commit(at: now + 300, events: [later]))
+      try await purge(database, 310, ["notes/b": 2])
+      await #expect(throws: StorageError.expiredCursor) {
+        try await database.feed(after: cursor, audience: reader)
+      }
+      #expect(try await database.feed(after: .start, audience: reader).map(\.version) == [2])
     }
   }
 

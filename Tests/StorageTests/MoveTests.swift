@@ -108,4 +108,65 @@ struct MoveTests {
       }
     }
   }
+
+  @Test(
+    "a move goes on although the reply to one of its commits of tables is lost",
+    arguments: ["'moving', 1", "ADD CONSTRAINT", "DELETE FROM storage_meta"])
+  func lostReply(_ text: String) async throws {
+    guard Engine.allCases.contains(.postgres) else { return }
+    try await Engine.sqlite.withStore { from in
+      try await Engine.postgres.withStore { to in
+        try await from.with { source in
+          try await source.migrate(Self.migrations)
+          let row = Statement("INSERT INTO place (id, parent) VALUES ('p', NULL)")
+          try await source.write(Commit(at: now, statements: [row]))
+          let server = try #require(URL(string: to.url))
+          let gate = try Gate(to: UInt16(server.port ?? 5432), losingCommitOf: text)
+          defer { gate.close() }
+          var options = PostgresOptions()
+          options.openMax = .seconds(30)
+          // Without TLS, so that the gate can read what it passes on.
+          let target = try await PostgresDatabase.open(
+            url: to.url.replacing("@", with: "@127.0.0.1:\(gate.port),") + "&sslmode=disable",
+            options: options)
+          try await target.migrate(Self.migrations)
+          let moved = try await StoreMove(from: source, to: target).run { _, _, _ in }
+          #expect(moved.first { $0.table == "place" }?.rows == 1)
+          #expect(gate.hasLost)
+          let stray = Statement("INSERT INTO place (id, parent) VALUES ('q', 'none')")
+          await #expect(throws: StorageError.self) {
+            try await target.write(Commit(at: now, statements: [stray]))
+          }
+          // Refused if the move had not finished.
+          try await target.migrate(Self.migrations)
+          await target.close()
+        }
+      }
+    }
+  }
+
+  @Test("a target that lacks foreign keys since an earlier move is refused, without rows too")
+  func interruptedEarly() async throws {
+    guard Engine.allCases.contains(.postgres) else { return }
+    try await Engine.sqlite.withStore { from in
+      try await Engine.postgres.withStore { to in
+        try await from.with { source in
+          try await source.migrate(Self.migrations)
+          try await to.with { target in
+            try await target.migrate(Self.migrations)
+            // Nothing but the store's own settings has rows.
+            await #expect(throws: CancellationError.self) {
+              try await StoreMove(from: source, to: target).run { _, _, _ in
+                throw CancellationError()
+              }
+            }
+            let refusal = await #expect(throws: StoreMove.Refusal.self) {
+              try await StoreMove(from: source, to: target).run { _, _, _ in }
+            }
+            #expect(refusal?.description.contains("did not finish") == true)
+          }
+        }
+      }
+    }
+  }
 }

@@ -1,6 +1,5 @@
 import Foundation
 import Storage
-import Synchronization
 import TestStores
 import TestWaiting
 import Testing
@@ -64,6 +63,28 @@ struct PostgresFailoverTests {
     }
   }
 
+  @Test("a connection over which the server refuses to write is given up for another")
+  func readOnly() async throws {
+    try await Engine.postgres.withStore { store in
+      try await store.withNotes { database in
+        let link = try PostgresLink(url: store.url, options: PostgresOptions())
+        defer { link.close() }
+        // From its next transaction on, the session that writes is read only.
+        try link.run(
+          """
+          CREATE FUNCTION demote() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            PERFORM set_config('default_transaction_read_only', 'on', false); RETURN NULL;
+          END $$;
+          CREATE TRIGGER demote AFTER INSERT ON note FOR EACH ROW EXECUTE FUNCTION demote();
+          """)
+        try await database.write(Commit(at: now, statements: [Notes.insert("a")]))
+        try link.run("DROP TRIGGER demote ON note")
+        try await database.write(Commit(at: now, statements: [Notes.insert("b")]))
+        #expect(try await database.read(Notes.count) == 2)
+      }
+    }
+  }
+
   /// Runs with a store that is reached by two hosts: the gate is the first, and is used while it is
   /// open.
   private func withGate(
@@ -84,77 +105,5 @@ struct PostgresFailoverTests {
   /// The process id of the server's backend that reads.
   private static let process = Query<Int64>.one("SELECT pg_backend_pid() AS id") {
     try $0.integer("id")
-  }
-}
-
-/// A TCP proxy in front of the server; once closed it accepts no more connections, and keeps the
-/// existing ones.
-private final class Gate: Sendable {
-  let port: UInt16
-  private let listener: Int32
-  private let isOpen = Mutex(true)
-
-  init(to server: UInt16) throws {
-    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    try #require(Self.with(0) { bind(listener, $0, $1) } == 0 && listen(listener, 16) == 0)
-    var address = sockaddr_in()
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    _ = withUnsafeMutablePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        getsockname(listener, $0, &length)
-      }
-    }
-    port = UInt16(bigEndian: address.sin_port)
-    self.listener = listener
-    Thread.detachNewThread {
-      while true {
-        let client = accept(listener, nil, nil)
-        if client < 0 { return }
-        let behind = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        _ = Self.with(server) { connect(behind, $0, $1) }
-        for (from, to) in [(client, behind), (behind, client)] {
-          Thread.detachNewThread { Self.pass(from, to) }
-        }
-      }
-    }
-  }
-
-  func close() {
-    isOpen.withLock { isOpen in
-      if isOpen { shutdown(listener, Int32(SHUT_RDWR)) }
-      isOpen = false
-    }
-  }
-
-  /// Each direction has its own thread; both ends stay open until the process ends, or the other
-  /// side closes.
-  private static func pass(_ from: Int32, _ to: Int32) {
-    var bytes = [UInt8](repeating: 0, count: 65_536)
-    while true {
-      let count = read(from, &bytes, bytes.count)
-      if count <= 0 { break }
-      var sent = 0
-      while sent < count {
-        let more = bytes[sent..<count].withUnsafeBytes { write(to, $0.baseAddress, $0.count) }
-        if more <= 0 { break }
-        sent += more
-      }
-    }
-    shutdown(to, Int32(SHUT_WR))
-  }
-
-  /// The socket address of a port of the loopback interface.
-  private static func with<Result>(
-    _ port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
-  ) -> Result {
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_port = port.bigEndian
-    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-    return withUnsafePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
-      }
-    }
   }
 }
