@@ -307,7 +307,7 @@ def test_the_console_fits_a_phone_and_speaks_english(signed_in):
 def comes_too_late(console, action):
     """What is revealed after the view was left is not shown."""
     held = []
-    console.page.route("**/*:reveal", held.append)
+    console.page.route("**/*:reveal", lambda route: held.append(route))
     console.act(action, reason="电话核对").submit()
     while not held:
         console.page.wait_for_timeout(20)
