@@ -129,6 +129,13 @@ def waiting(staff):
         members.ListEnrollmentsRequest()).enrollments]
 
 
+def saved_text(console, button):
+    """What the first button of that name saves."""
+    with console.page.expect_download() as saved:
+        console.page.get_by_role("button", name=button, exact=True).first.click()
+    return pathlib.Path(saved.value.path()).read_text(encoding="utf-8-sig")
+
+
 def test_an_account_signs_in_with_a_password_and_an_authenticator(staff, open_console):
     directory = accounts.AccountsServiceStub(staff.intercepted)
     made = directory.CreateStaff(accounts.CreateStaffRequest(
@@ -177,10 +184,8 @@ def test_a_clerk_approves_an_enrollment_and_assigns_the_pool_case(signed_in, sta
     enroll()
     name = waiting(staff)[0]
     console = signed_in("clerk").go("enrollments")
-    with console.page.expect_download() as saved:
-        console.page.get_by_role("button", name="下载本页 CSV").click()
-    text = pathlib.Path(saved.value.path()).read_text(encoding="utf-8-sig")
-    assert '"待审批","快递员","北戴河区会员周转池"' in text, "names, as the page shows them"
+    told = saved_text(console, "下载本页 CSV")
+    assert '"待审批","快递员","北戴河区会员周转池"' in told, "names, as the page shows them"
     console.page.locator("td.acts a").first.click()
     console.page.locator("[data-action=approve]").wait_for()
     assert console.page.url.endswith(name) and "*" in console.fact("姓名")
@@ -245,6 +250,7 @@ def test_the_figures_of_coverage_are_those_of_the_interface(signed_in, staff):
     assert console.fact("覆盖率") == f"{told.coverage_basis_points / 100:.2f} %"
     assert console.fact("目标") == "95.00 %"
     assert console.fact("还差") == str(told.people_needed)
+    assert "县区摸底" in saved_text(console, "下载 CSV")
 
 
 def test_a_viewer_is_offered_no_actions(signed_in, staff, enroll):
