@@ -129,6 +129,13 @@ def waiting(staff):
         members.ListEnrollmentsRequest()).enrollments]
 
 
+def saved_text(console, button):
+    """What the first button of that name saves."""
+    with console.page.expect_download() as saved:
+        console.page.get_by_role("button", name=button, exact=True).first.click()
+    return pathlib.Path(saved.value.path()).read_text(encoding="utf-8-sig")
+
+
 def test_an_account_signs_in_with_a_password_and_an_authenticator(staff, open_console):
     directory = accounts.AccountsServiceStub(staff.intercepted)
     made = directory.CreateStaff(accounts.CreateStaffRequest(
@@ -177,10 +184,8 @@ def test_a_clerk_approves_an_enrollment_and_assigns_the_pool_case(signed_in, sta
     enroll()
     name = waiting(staff)[0]
     console = signed_in("clerk").go("enrollments")
-    with console.page.expect_download() as saved:
-        console.page.get_by_role("button", name="下载本页 CSV").click()
-    text = pathlib.Path(saved.value.path()).read_text(encoding="utf-8-sig")
-    assert '"待审批","快递员","北戴河区会员周转池"' in text, "names, as the page shows them"
+    told = saved_text(console, "下载本页 CSV")
+    assert '"待审批","快递员","北戴河区会员周转池"' in told, "names, as the page shows them"
     console.page.locator("td.acts a").first.click()
     console.page.locator("[data-action=approve]").wait_for()
     assert console.page.url.endswith(name) and "*" in console.fact("姓名")
@@ -245,6 +250,7 @@ def test_the_figures_of_coverage_are_those_of_the_interface(signed_in, staff):
     assert console.fact("覆盖率") == f"{told.coverage_basis_points / 100:.2f} %"
     assert console.fact("目标") == "95.00 %"
     assert console.fact("还差") == str(told.people_needed)
+    assert "县区摸底" in saved_text(console, "下载 CSV")
 
 
 def test_a_viewer_is_offered_no_actions(signed_in, staff, enroll):
@@ -287,6 +293,7 @@ def test_what_is_revealed_is_gone_when_the_view_is_left(signed_in, staff, enroll
     assert revealed.person_name in told and revealed.resident_id in told
     assert revealed.resident_id == person.resident_id
     console.go("pool")
+    comes_too_late(console.open(member), "reveal-member")
     kept = console.page.evaluate("JSON.stringify([{...sessionStorage}, {...localStorage}])")
     for secret in (revealed.person_name, revealed.resident_id):
         assert secret not in console.page.content() + kept
@@ -301,6 +308,20 @@ def test_the_console_fits_a_phone_and_speaks_english(signed_in):
     console.page.locator("#menu").click()
     console.page.get_by_role("link", name="Holding pool").click()
     assert console.page.locator("h1").text_content() == "Holding pool"
+
+
+def comes_too_late(console, action):
+    """What is revealed after the view was left is not shown."""
+    held = []
+    console.page.route("**/*:reveal", lambda route: held.append(route))
+    console.act(action, reason="电话核对").submit()
+    while not held:
+        console.page.wait_for_timeout(20)
+    console.go("pool")
+    with console.page.expect_response("**/*:reveal"):
+        held[0].continue_()
+    console.page.evaluate("new Promise(resolve => setTimeout(resolve, 50))")
+    assert console.page.locator("dialog").count() == 0
 
 
 # The tables of views, held to the contracts

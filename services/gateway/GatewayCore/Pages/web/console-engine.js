@@ -1,9 +1,18 @@
 // The console's lists, details and actions, as the tables of views describe them.
 //
-// A list:   {path, items, columns, filters, role, actions, post}
-// A detail: {path, item, fields}
-// An action: {id, title, verb, path, role, when, fields, body, wrap, mask, etag, final, plain,
-//   shows, then, key, picture}; what a row's action does with the row's name stands in the path.
+// A view has a list, a detail, lists that belong to a row (related), actions on a row and actions
+// that need none (create). Titles and texts are pairs, Chinese and English; fields are as
+// console-values.js reads them.
+//
+// A list:   path, items (where the answer has them), columns, filters, rowActions; search and post
+//           (fields that go into a body), unpaged.
+// A detail: path, item, fields; without a path the row is looked for in the list.
+// An action: verb (POST), path, role, fields, body (what else is sent), when (whether a row allows
+//           it); key (whose ids fill the stars of the path, else the row's or its parent's name);
+//           wrap (the resource that holds the fields), mask (only what was changed is sent), etag;
+//           plain (the method has no request id), final (it cannot be undone); shows and says (what
+//           of the answer is shown, and how), reveals (it is personal data), picture, then (the
+//           action that follows).
 
 import {ApiError, call, pathOf, write} from "./api.js";
 import {at, controlOf, fieldsOf, fillPath, forgetNames, isoDay, labelOf, namesKnown, put, shown,
@@ -218,6 +227,10 @@ export function act(action, row, {parent = null, done = () => {}, said = null} =
       type: "button", click: () => dialog.close(),
     }, tell("取消", "Cancel")), submit));
   const dialog = open(word(action.title), content);
+  // What is being sent is waited for: its answer may be shown once.
+  dialog.addEventListener("cancel", event => {
+    if (submit.hasAttribute("aria-busy")) event.preventDefault();
+  });
   content.addEventListener("submit", event => {
     event.preventDefault();
     busy(submit, async () => {
@@ -228,6 +241,8 @@ export function act(action, row, {parent = null, done = () => {}, said = null} =
         missing(made, sure, await valuesOf(made), await sure?.read(), action.wrap);
         const body = await bodyOf(action, made, target, parent, await before);
         const answer = await send(action, target, parent, body);
+        // Whoever left the view meanwhile is shown no personal data any more.
+        if (!dialog.open && action.reveals) return;
         dialog.close();
         finished(action, answer, target, parent, done);
       } catch (error) {

@@ -137,7 +137,7 @@ const members = {
   ],
   actions: [
     {
-      id: "reveal-member", title: ["查看完整信息", "Reveal"], ...admin, fields: "reason!",
+      id: "reveal-member", title: ["查看完整信息", "Reveal"], reveals: true, ...admin, fields: "reason!",
       path: "/v1/members/*:reveal", shows: "personName residentId phone",
       says: ["查看已记入审计日志；关闭后不再显示。",
         "The audit log has recorded it; gone when closed."],

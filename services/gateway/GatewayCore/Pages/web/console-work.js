@@ -23,7 +23,7 @@ const refreshRecords = {
   filters: "states:enums:REFRESH_STATE", columns: "memberNumber state member date",
   rowActions: [
     {
-      id: "reveal-record", title: ["查看联系方式", "Reveal"], role: "CLERK", plain: true,
+      id: "reveal-record", title: ["查看联系方式", "Reveal"], reveals: true, role: "CLERK", plain: true,
       path: "/v1/refreshRounds/*:revealRecord", key: (row, parent) => parent.name,
       body: row => ({member: row.member}), fields: "reason!", when: is("STALE", "UNREACHABLE"),
       shows: "personName phone", says: contact.said,
@@ -45,7 +45,7 @@ const outreachEntries = {
   filters: "states:enums:OUTREACH_STATE", columns: "personName phone state date",
   rowActions: [
     {
-      id: "reveal-entry", title: ["查看联系方式", "Reveal"], role: "CLERK", plain: true,
+      id: "reveal-entry", title: ["查看联系方式", "Reveal"], reveals: true, role: "CLERK", plain: true,
       path: "/v1/outreachEntries/*:reveal", fields: "reason!",
       shows: ["contact.personName", "contact.phone", "contact.address", "contact.unitName"].map(
         (field, index) => ({
@@ -245,7 +245,7 @@ export const WORK = [
         when: is("FILED", "AWAY"),
       },
       {
-        id: "reveal-away", title: ["查看去向", "Reveal"], ...reasoned, plain: true,
+        id: "reveal-away", title: ["查看去向", "Reveal"], reveals: true, ...reasoned, plain: true,
         path: "/v1/awayReports/*:reveal", says: contact.said,
         shows: "details.destination details.contact details.familyNote",
       },
