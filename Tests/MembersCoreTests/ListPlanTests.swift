@@ -27,8 +27,10 @@ struct ListPlanTests {
           }, as: .administrator)
       }
       let waiting = [EnrollmentState.held, .pending]
-      #expect(try await harness.database.read(EnrollmentStore.rows(waiting)) == .few)
-      #expect(try await harness.database.read(EnrollmentStore.rows([.admitted])) == .unindexed)
+      let rows = EnrollmentStore.rows(waiting)
+      #expect(try await harness.database.read(rows.areMore(than: 5)))
+      #expect(try await !harness.database.read(rows.areMore(than: 6)))
+      #expect(rows.isIndexed && !EnrollmentStore.rows([.admitted]).isIndexed)
       let path = try await harness.database.read(
         OrganizationStore.byID(String((names["huaibei"] ?? "").suffix(32))))?.path
       let range = PathRange(subtreeOf: path ?? "")
@@ -40,8 +42,6 @@ struct ListPlanTests {
       #expect(try await queue(.rows, waiting).count == 4)
       #expect(try await queue(.rows, waiting) == (try await queue(.organizations, waiting)))
       #expect(try await queue(.rows, [.held]).isEmpty)
-      #expect(ListRows(ListPlan.gatheredMax) == .few)
-      #expect(ListRows(ListPlan.gatheredMax + 1) == .many)
       // Transfers, of two members who were approved.
       let approved = try await queue(.rows, waiting).prefix(2)
       var members: [String] = []
@@ -55,15 +55,22 @@ struct ListPlanTests {
       for member in members {
         _ = try await harness.ask(names["quegou"] ?? "", as: .member(member))
       }
-      let transfers = { (plan: ListPlan) in
+      let start = try TransferStore.Place(nil)
+      let transfers = { (plan: ListPlan, end: TransferStore.Place?) in
         try await harness.database.read(
           TransferStore.page(
-            of: .receivers(range, by: plan), states: [.requested],
-            after: (.integer(0), .text("")), limit: 5)
+            of: .receivers(range, by: plan, before: end), states: [.requested], after: start,
+            limit: 5)
         ).map(\.transfer.id)
       }
-      #expect(try await transfers(.rows).count == 2)
-      #expect(try await transfers(.rows) == (try await transfers(.organizations)))
+      let both = try await transfers(.rows, nil)
+      #expect(both.count == 2)
+      #expect(try await transfers(.organizations, nil) == both)
+      let (second, none) = try await harness.database.read(
+        TransferStore.place(after: start, skipping: 1),
+        TransferStore.place(after: start, skipping: 2))
+      #expect(second?.id == both.last && none == nil)
+      #expect(try await transfers(.rows, second) == [both[0]])
     }
   }
 
@@ -91,7 +98,9 @@ struct ListPlanTests {
   }
 
   /// Adds outreach lists of one organization.
-  private static func addLists(_ count: Int, of name: String, _ harness: Harness) async throws {
+  private static func addLists(
+    _ numbers: Range<Int>, of name: String, _ harness: Harness
+  ) async throws {
     var commit = Commit(at: harness.clock.now)
     commit.insert(
       into: "outreach_lists",
@@ -99,7 +108,7 @@ struct ListPlanTests {
         "id", "organization_id", "display_name", "means", "due_day", "closed", "people", "progress",
         "version", "created",
       ],
-      (0..<count).map {
+      numbers.map {
         [
           hexID(200_000 + $0), String(name.suffix(32)), "名单", 1, 20_800, false, 0, [UInt8](), 1, 1,
         ]
@@ -107,21 +116,23 @@ struct ListPlanTests {
     try await harness.database.write(commit)
   }
 
-  @Test("a page of many rows passes a bounded number of organizations, and then reads the rows")
+  @Test("a page of many rows passes as many organizations as rows, or reads the rows")
   func sparse() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
-      let max = ListPlan.gatheredMax
+      let max = ListPlan.gatheredMin
       try await Self.plant(max + 1, below: names["lieshan"] ?? "", harness)
-      try await Self.addLists(max + 1, of: names["xiangshan"] ?? "", harness)
+      try await Self.addLists(0..<max + 1, of: names["xiangshan"] ?? "", harness)
       let lieshan = try #require(
         try await harness.database.read(
           OrganizationStore.byID(String((names["lieshan"] ?? "").suffix(32)))))
       /// The reads of a page that finds nothing.
-      func passed(_ path: String, _ rows: ListRows) async throws -> [(PathRange, ListPlan)] {
+      func passed(
+        _ path: String, _ rows: ListRows = OutreachStore.rows
+      ) async throws -> [(PathRange, ListPlan)] {
         var read: [(PathRange, ListPlan)] = []
         let found = try await harness.service.treePage(
-          of: PathRange(subtreeOf: path), after: "", limit: 2, .constant(rows)
+          of: PathRange(subtreeOf: path), after: "", limit: 2, rows
         ) { range, plan in
           read.append((range, plan))
           return Query<[String]>.constant([])
@@ -129,24 +140,17 @@ struct ListPlanTests {
         #expect(found.isEmpty)
         return read
       }
-      let many = try await passed(lieshan.path, .many)
+      let many = try await passed(lieshan.path)
       #expect(many.map(\.1) == [.organizations, .rows])
       #expect(many[1].0 == PathRange(subtreeOf: lieshan.path))
       #expect(
         try await harness.database.read(
           OrganizationStore.size(of: many[0].0, upTo: 2 * max)) == max)
-      #expect(try await passed(lieshan.path, .few).map(\.1) == [.rows])
+      let few = ListRows(of: "organization_codes AS c")
+      #expect(try await passed(lieshan.path, few).map(\.1) == [.rows])
       #expect(try await passed(lieshan.path, .unindexed).map(\.1) == [.organizations])
-      #expect(try await passed(lieshan.path + hexID(100_000), .many).map(\.1) == [.organizations])
-      #expect(
-        try await harness.service.plan(.constant(.many), of: PathRange(subtreeOf: lieshan.path))
-          == .rows)
-      #expect(
-        try await harness.service.plan(
-          .constant(.many), of: PathRange(subtreeOf: lieshan.path + hexID(100_000)))
-          == .organizations)
+      #expect(try await passed(lieshan.path + hexID(100_000)).map(\.1) == [.organizations])
       // All lists of the city, which are behind or before more organizations than are passed.
-      #expect(try await harness.database.read(OutreachStore.rows) == .many)
       let client = try harness.client(.staff(names["huaibei"] ?? "", role: .viewer))
       var request = ListOutreachListsRequest.with { $0.pageSize = 900 }
       var found: [String] = []
@@ -158,6 +162,41 @@ struct ListPlanTests {
       #expect(found == (0...max).map { "outreachLists/\(hexID(200_000 + $0))" })
       request.ancestor = lieshan.message.name
       #expect(try await client.listOutreachLists(request).outreachLists.isEmpty)
+      // However many rows there are elsewhere, a page reads no more than the subtree.
+      try await Self.addLists(max + 1..<2 * max + 1, of: names["xiangshan"] ?? "", harness)
+      let elsewhere = try await passed(lieshan.path)
+      #expect(elsewhere.map(\.1) == [.organizations, .organizations])
+      #expect(elsewhere[1].0 == PathRange(subtreeOf: lieshan.path))
+      #expect(try await client.listOutreachLists(request).outreachLists.isEmpty)
+    }
+  }
+
+  @Test("a page by due day reads as many rows as organizations, or those of the subtree")
+  func ordered() async throws {
+    try await Harness.run { harness in
+      let names = try await harness.plantTree()
+      let max = ListPlan.gatheredMin
+      try await Self.plant(max + 1, below: names["lieshan"] ?? "", harness)
+      /// The reads of a page that finds some rows among the first and others in the subtree.
+      func reads(rows: Int, found: Int) async throws -> [String] {
+        var read: [String] = []
+        let page = try await harness.service.orderedPage(
+          of: PathRange(subtreeOf: ""), limit: 2, OutreachStore.rows,
+          { .constant($0 < rows ? $0 : nil) }
+        ) { plan, end in
+          read.append("\(plan) \(end.map { "\($0)" } ?? "all")")
+          return Query<[Int]>.constant(
+            Array(repeating: 0, count: plan == .rows && end != nil ? found : 1))
+        }
+        #expect(page.count == (rows > max && found == 2 ? 2 : 1))
+        return read
+      }
+      #expect(try await reads(rows: max, found: 1) == ["rows all"])
+      #expect(try await reads(rows: max + 1, found: 2) == ["rows \(max)"])
+      #expect(try await reads(rows: 2 * max, found: 1) == ["rows \(max)", "rows all"])
+      #expect(
+        try await reads(rows: 1_000_000, found: 1)
+          == ["rows \(max)", "rows \(2 * max)", "organizations all"])
     }
   }
 
@@ -183,7 +222,7 @@ struct ListPlanTests {
   func duplicates() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
-      try await Self.plant(ListPlan.gatheredMax, below: names["lieshan"] ?? "", harness)
+      try await Self.plant(ListPlan.gatheredMin, below: names["lieshan"] ?? "", harness)
       let plan = try await Self.plan(
         DuplicateStore.page(
           of: PathRange(subtreeOf: ""), states: [.open], after: (.integer(0), .text("")), limit: 50

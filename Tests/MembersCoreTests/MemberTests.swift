@@ -108,6 +108,14 @@ struct MemberTests {
     }
   }
 
+  @Test("a page is read in the order of numbers if it is full sooner than the subtree is read")
+  func passed() {
+    // A page of 50 of a county of 20,000 in ten million; of the 5 who were expelled there; of all.
+    #expect(MembersService.passed(upTo: 51, of: 20_000, among: 10_000_000) == 25_500)
+    #expect(MembersService.passed(upTo: 51, of: 5, among: 10_000_000) == 10_000_000)
+    #expect(MembersService.passed(upTo: 51, of: 10_000_000, among: 10_000_000) == 51)
+  }
+
   @Test("a member is found by resident ID, in the caller's subtree only")
   func found() async throws {
     try await Harness.run { harness in

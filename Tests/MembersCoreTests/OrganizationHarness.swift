@@ -1,6 +1,7 @@
 import Foundation
 import GoogleProtobuf
 import MembersV1
+import Protobuf
 import ServiceKit
 import Storage
 
@@ -88,6 +89,19 @@ extension Harness {
     request.regionCode = region
     request.etag = etag
     return try await client(caller).moveOrganization(request).organization
+  }
+
+  @discardableResult
+  func update(
+    _ name: String, region: String, as caller: Caller = .administrator
+  ) async throws -> Organization? {
+    var request = UpdateOrganizationRequest()
+    request.requestID = UUID().uuidString
+    var organization = try await organization(name)
+    organization.regionCode = region
+    request.organization = organization
+    request.updateMask = .with { $0.paths = ["region_code"] }
+    return try await client(caller).updateOrganization(request).organization
   }
 
   /// Returns the inconsistencies of the tree: cycles, paths that do not extend the parent's, wrong

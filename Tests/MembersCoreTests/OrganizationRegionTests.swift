@@ -74,13 +74,7 @@ struct OrganizationRegionTests {
   private static func update(
     _ name: String?, to region: String, as caller: Caller, in harness: Harness
   ) async throws -> String? {
-    var request = UpdateOrganizationRequest()
-    request.requestID = UUID().uuidString
-    var organization = try await harness.organization(name ?? "")
-    organization.regionCode = region
-    request.organization = organization
-    request.updateMask = .with { $0.paths = ["region_code"] }
-    return try await harness.client(caller).updateOrganization(request).organization?.regionCode
+    try await harness.update(name ?? "", region: region, as: caller)?.regionCode
   }
 
   @Test("a region changes within the parent's, around those below, and from a level above")

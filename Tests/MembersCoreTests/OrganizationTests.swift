@@ -110,6 +110,34 @@ struct OrganizationTests {
     }
   }
 
+  @Test("a tree imported again is answered although a region of it is no longer in force")
+  func importedWithFormerRegion() async throws {
+    try await Harness.run { harness in
+      let names = try await harness.plantTree()
+      var commit = Commit(at: harness.clock.now)
+      commit.run(
+        "UPDATE organizations SET region_code = '340699' WHERE external_id = 'lieshan'",
+        expects: .exactly(1))
+      try await harness.database.write(commit)
+      func imported(
+        _ id: String, _ name: String = "烈山区总工会"
+      ) async throws -> ImportOrganizationsResponse {
+        try await harness.importing([
+          Tree.row(id, "huaibei", name, .regionalFederation, .county, "340699")
+        ])[0]
+      }
+      guard case .organization(let again)? = try await imported("lieshan").result else {
+        throw Unexpected("an error")
+      }
+      #expect(again.name == names["lieshan"])
+      for other in [try await imported("lieshan", "烈山区工会"), try await imported("new")] {
+        guard case .error(let error)? = other.result else { throw Unexpected("no error") }
+        #expect(error.fieldViolations.map(\.field) == ["region_code"])
+        #expect(error.fieldViolations.map(\.reason) == ["UNKNOWN_REGION"])
+      }
+    }
+  }
+
   @Test("rows are refused individually, each with its reason, and the stream continues")
   func refusedRows() async throws {
     try await Harness.run { harness in

@@ -1,6 +1,35 @@
 import Storage
 import Synchronization
 
+/// A store that runs an action after each read.
+final class InterruptedDatabase: Database {
+  private let base: any Database
+  private let interlude: @Sendable () async throws -> Void
+
+  init(_ base: any Database, _ interlude: @escaping @Sendable () async throws -> Void) {
+    (self.base, self.interlude) = (base, interlude)
+  }
+
+  func read(all queries: [AnyQuery]) async throws -> ReadResults {
+    let results = try await base.read(all: queries)
+    try await interlude()
+    return results
+  }
+
+  func write<Reply: Sendable>(
+    _ step: @escaping @Sendable () throws -> Step<Reply>
+  ) async throws -> Reply {
+    try await base.write(step)
+  }
+
+  var dialect: SQLDialect { base.dialect }
+  var statistics: WriterStatistics { base.statistics }
+  func feedChanges() -> AsyncStream<Void> { base.feedChanges() }
+  func migrate(_ migrations: [Migration]) async throws { try await base.migrate(migrations) }
+  func failure() async -> StorageError? { await base.failure() }
+  func close() async { await base.close() }
+}
+
 /// A store that runs an action between the decision of the first write and its commit.
 final class RacingDatabase: Database {
   private let base: any Database

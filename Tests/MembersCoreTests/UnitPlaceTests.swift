@@ -90,6 +90,61 @@ struct UnitPlaceTests {
     }
   }
 
+  @Test("a township that comes to another region is told of units that reach its threshold")
+  func otherRegion() async throws {
+    var configuration = Self.configuration
+    configuration.regions.append(RegionSetting(regionCode: "340604", unitThreshold: 3))
+    configuration.regions.append(RegionSetting(regionCode: "340600", unitThreshold: 4))
+    try await Harness.run(configuration) { harness in
+      let names = try await harness.plantTree()
+      let (quegou, east) = (names["quegou"] ?? "", names["quegou-east"] ?? "")
+      let code = try await Self.code(of: east, in: harness)
+      _ = try await harness.enroll(Self.workers(1...3, code: code))
+      try await harness.service.foldUnits()
+      #expect(try await harness.units([.counting]).map(\.members) == [3])
+      // In steps, each of which another process may end after.
+      try await harness.move(quegou, below: names["huaibei"] ?? "", region: "340600")
+      #expect(try await harness.wrongs() == [])
+      try await harness.service.foldUnits()
+      #expect(try await harness.units().isEmpty, "4 are enough there")
+      try await harness.update(east, region: "340604100201")
+      #expect(try await harness.wrongs() == [])
+      try await harness.move(quegou, below: names["lieshan"] ?? "", region: "340604100")
+      #expect(try await harness.wrongs() == [])
+      #expect(try await harness.units().isEmpty)
+      try await harness.service.foldUnits()
+      #expect(try await harness.units().map(\.crossings) == [1])
+      #expect(try await harness.events("unit.changed").count == 1)
+      #expect(try await harness.countsAgree())
+    }
+  }
+
+  @Test("a township whose region is corrected is told of units that reach its threshold")
+  func correctedRegion() async throws {
+    var configuration = Self.configuration
+    configuration.regions.append(RegionSetting(regionCode: "340600", unitThreshold: 3))
+    try await Harness.run(configuration) { harness in
+      let names = try await harness.plantTree(
+        Tree.rows + [
+          Tree.row("park", "huaibei", "淮北产业园工会", .townshipUnion, .township, "340603") {
+            $0.takesIndividuals = true
+          }
+        ])
+      let park = names["park"] ?? ""
+      let code = try await Self.code(of: park, in: harness)
+      _ = try await harness.enroll(Self.workers(1...3, code: code))
+      try await harness.service.foldUnits()
+      #expect(try await harness.units([.counting]).map(\.members) == [3])
+      try await harness.update(park, region: "340600")
+      try await harness.service.foldUnits()
+      #expect(try await harness.units().map(\.crossings) == [1])
+      try await harness.update(park, region: "340603")
+      try await harness.update(park, region: "340600")
+      try await harness.service.foldUnits()
+      #expect(try await harness.events("unit.changed").count == 1)
+    }
+  }
+
   @Test("a township forms no union with people who were moved out of it")
   func outOfScope() async throws {
     try await Harness.run(Self.configuration) { harness in

@@ -2,6 +2,7 @@ import Foundation
 import MembersV1
 import ServiceKit
 import Storage
+import Synchronization
 import TestStores
 import Testing
 
@@ -166,6 +167,29 @@ struct UpkeepTests {
       let newer = root.sharing(try rings.keys())
       _ = try await newer.submit(Applicant.application(1), as: .administrator)
       #expect(try await older.members().count == 1)
+    }
+  }
+
+  private final class Moves: Sendable {
+    let count = Atomic(0)
+  }
+
+  @Test("a recount finds nothing wrong while organizations are moved")
+  func recountBesideMoves() async throws {
+    try await Harness.run { harness in
+      let names = try await harness.plantTree()
+      _ = try await harness.enroll((1...3).map { Applicant.application($0) })
+      try await harness.service.foldCounters()
+      let (quegou, city) = (names["quegou"] ?? "", names["huaibei"] ?? "")
+      let parents = [city, names["xiangshan"] ?? ""]
+      let moves = Moves()
+      let moving = harness.replica(
+        InterruptedDatabase(harness.database) {
+          let number = moves.count.wrappingAdd(1, ordering: .relaxed).oldValue
+          try await harness.move(quegou, below: parents[number % 2])
+        })
+      #expect(try await moving.service.recount(report: Self.quiet) == [])
+      #expect(moves.count.load(ordering: .relaxed) > Tree.rows.count)
     }
   }
 

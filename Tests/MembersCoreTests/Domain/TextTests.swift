@@ -67,6 +67,11 @@ struct TextTests {
     arguments: [
       ("130302", true), ("130302001", true), ("130302001003", true), ("130302999", false),
       ("130323", false), ("1303", false), ("13030２", false), ("999999", false), ("", false),
+      // Neither a province nor a city with counties has townships.
+      ("130000001", false), ("130300001", false), ("130300001001", false),
+      // A city without counties, and a county without listed townships.
+      ("441900003", true), ("659001001", true), ("659001000", false), ("659001000001", false),
+      ("130302001000", true),
     ])
   func regions(code: String, isCurrent: Bool) {
     #expect(RegionTable.shared.isCurrent(code) == isCurrent)

@@ -4,10 +4,13 @@ import Storage
 /// The two plans of a list of a subtree: from the subtree's organizations to their rows, which
 /// costs a look-up for each organization, or from the rows in question to their organizations,
 /// which costs a look-up for each row of the store.
+///
+/// Either may be the expensive one: a subtree of many organizations may have few rows, and the
+/// store may have many rows, none of them in the subtree. So a page tries both with a bound, which
+/// it doubles until one of them ends: it costs a small multiple of the cheaper one.
 enum ListPlan: Sendable {
-  /// The maximum number of organizations passed, or of rows read and sorted, without a look at what
-  /// the other plan would cost: about 10 ms.
-  static let gatheredMax = 2_000
+  /// The first bound, of organizations passed and of rows read and sorted: about 10 ms.
+  static let gatheredMin = 2_000
 
   case organizations
   case rows
@@ -24,63 +27,77 @@ enum ListPlan: Sendable {
   func path(_ column: String) -> String { self == .rows ? "(\(column) || '')" : column }
 }
 
-/// The number of rows of a list in the whole store.
-enum ListRows: Sendable {
-  /// At most ``ListPlan/gatheredMax``.
-  case few
-  case many
-  /// Not known: they have no index of their own, so that only organizations lead to them.
-  case unindexed
+/// The rows of a list in the whole store.
+struct ListRows: Sendable {
+  /// A table with a condition that an index serves; `nil` if there is no such index, so that only
+  /// organizations lead to the rows.
+  private let table: String?
 
-  /// - Parameter rows: The number of rows, counted up to one more than the maximum.
-  init(_ rows: Int) { self = rows <= ListPlan.gatheredMax ? .few : .many }
+  static let unindexed = ListRows(table: nil)
 
-  /// Returns the query that counts rows.
-  ///
-  /// - Parameter rows: A table with a condition that an index serves.
-  static func count(_ rows: String) -> Query<ListRows> {
-    Query<Int>.one(
-      """
-      SELECT count(*) AS size
-      FROM (SELECT 1 AS one FROM \(rows) LIMIT \(ListPlan.gatheredMax + 1)) AS counted
-      """
-    ) { row in try row.int("size") }
-    .map { ListRows($0) }
+  var isIndexed: Bool { table != nil }
+
+  private init(table: String?) { self.table = table }
+
+  /// - Parameter table: A table with a condition that an index serves.
+  init(of table: String) { self.table = table }
+
+  /// Returns whether there are more rows than `count`.
+  func areMore(than count: Int) -> Query<Bool> {
+    guard let table else { return .constant(true) }
+    return .exists("SELECT 1 AS one FROM \(table) LIMIT 1 OFFSET \(count)")
   }
 }
 
 extension MembersService {
-  /// Reads a page of rows in the tree order of their organizations, with a plan whose cost does not
-  /// grow with the number of organizations.
+  /// Reads a page of rows in the tree order of their organizations, with a plan whose cost grows
+  /// neither with the number of organizations nor with that of rows, if the other one is small.
   ///
   /// Few rows are read and sorted. Of many, the next organizations usually fill a page, and an
-  /// index scan over their paths stops there; if ``ListPlan/gatheredMax`` of them do not, the rows
-  /// are elsewhere, and are sorted instead of passing over all organizations without any.
+  /// index scan over their paths stops there.
   ///
   /// - Parameters:
   ///   - after: The path at which the last page ended; empty for the first page.
   ///   - page: Returns the query of the page, within a range of the subtree.
   func treePage<Row: Sendable>(
-    of range: PathRange, after: String, limit: Int, _ rows: Query<ListRows>,
+    of range: PathRange, after: String, limit: Int, _ rows: ListRows,
     _ page: (PathRange, ListPlan) -> Query<[Row]>
   ) async throws -> [Row] {
-    let (rows, next) = try await database.read(
-      rows, OrganizationStore.path(in: range, after: after, skipping: ListPlan.gatheredMax))
-    guard rows != .few else { return try await database.read(page(range, .rows)) }
-    guard rows == .many, let next else {
-      return try await database.read(page(range, .organizations))
+    guard rows.isIndexed else { return try await database.read(page(range, .organizations)) }
+    var bound = ListPlan.gatheredMin
+    while true {
+      let (areMore, next) = try await database.read(
+        rows.areMore(than: bound),
+        OrganizationStore.path(in: range, after: after, skipping: bound))
+      guard areMore else { return try await database.read(page(range, .rows)) }
+      guard let next else { return try await database.read(page(range, .organizations)) }
+      let near = try await database.read(page(range.before(next), .organizations))
+      guard near.count < limit else { return near }
+      bound *= 2
     }
-    let near = try await database.read(page(range.before(next), .organizations))
-    guard near.count < limit else { return near }
-    return try await database.read(page(range, .rows))
   }
 
-  /// Returns the plan of a page of rows in an order of their own, such as by due day: from the
-  /// organizations of a small subtree; otherwise the rows in their order, until the page is full.
-  func plan(_ rows: Query<ListRows>, of range: PathRange) async throws -> ListPlan {
-    let (rows, next) = try await database.read(
-      rows, OrganizationStore.path(in: range, after: "", skipping: ListPlan.gatheredMax))
-    return rows == .few || (rows == .many && next != nil) ? .rows : .organizations
+  /// Reads a page of rows in an order of their own, such as by due day: the rows in their order,
+  /// until the page is full; or all rows of a subtree of few organizations, sorted.
+  ///
+  /// - Parameters:
+  ///   - place: Returns the place of the row that follows on some number of others after the last
+  ///     page; `nil` if there are no more than those.
+  ///   - page: Returns the query of the page, with the rows before a place only.
+  func orderedPage<Row: Sendable, Place: Sendable>(
+    of range: PathRange, limit: Int, _ rows: ListRows,
+    _ place: (Int) -> Query<Place?>, _ page: (ListPlan, Place?) -> Query<[Row]>
+  ) async throws -> [Row] {
+    guard rows.isIndexed else { return try await database.read(page(.organizations, nil)) }
+    var bound = ListPlan.gatheredMin
+    while true {
+      let (end, next) = try await database.read(
+        place(bound), OrganizationStore.path(in: range, after: "", skipping: bound))
+      let near = try await database.read(page(.rows, end))
+      guard end != nil, near.count < limit else { return near }
+      guard next != nil else { return try await database.read(page(.organizations, nil)) }
+      bound *= 2
+    }
   }
 }
 

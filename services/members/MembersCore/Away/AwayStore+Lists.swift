@@ -30,9 +30,8 @@ extension AwayStore {
     }
   }
 
-  /// Returns the number of reports in some states.
-  static func rows(_ states: [AwayState]) -> Query<ListRows> {
-    ListRows.count("away_reports AS a WHERE a.state IN (\(numbers(states)))")
+  static func rows(_ states: [AwayState]) -> ListRows {
+    ListRows(of: "away_reports AS a WHERE a.state IN (\(numbers(states)))")
   }
 
   /// Returns the remaining reports of the organization in which the last page ended.

@@ -20,12 +20,6 @@ struct MemberNumber: Sendable, Hashable {
   /// The canonical form: eleven digits.
   let text: String
 
-  /// - Parameter random: 32 hex digits.
-  init(random: String) {
-    // Maps 64 bits to 8e9 numbers: the bias is below one in two billion.
-    self.init(value: UInt64(random.prefix(16), radix: 16) ?? 0)
-  }
-
   /// - Parameter value: Reduced modulo ``span``.
   init(value: UInt64) {
     let digits = String(2_000_000_000 + value % Self.span)
@@ -34,7 +28,18 @@ struct MemberNumber: Sendable, Hashable {
 
   /// Returns candidate numbers for a new member; the store determines which of them are taken.
   static func some(from ids: IDSource) -> [String] {
-    (0..<choiceCount).map { _ in MemberNumber(random: ids.next()).text }
+    // An identifier has 32 hex digits. 64 bits map to 8e9 numbers with a bias below one in two
+    // billion.
+    (0..<choiceCount / 2).flatMap { _ in
+      let digits = ids.next().utf8
+      return [digits.prefix(16), digits.suffix(16)].map { half in
+        MemberNumber(value: half.reduce(0) { $0 << 4 | Self.value(ofHex: $1) }).text
+      }
+    }
+  }
+
+  private static func value(ofHex digit: UInt8) -> UInt64 {
+    UInt64(digit.isASCIIDigit ? digit - UInt8(ascii: "0") : digit - UInt8(ascii: "a") + 10)
   }
 
   /// Parses a spoken or typed number, ignoring blanks and dashes; `nil` if it is invalid.

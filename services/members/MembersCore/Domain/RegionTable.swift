@@ -13,6 +13,8 @@ struct RegionTable: Sendable {
   private let townships: [UInt32: String]
   /// The counties whose townships the table lists.
   private let countiesWithTownships: Set<UInt32>
+  /// The cities with counties, which have no townships of their own.
+  private let citiesWithCounties: Set<UInt32>
   private let retired: [UInt32: RetiredRegion]
   /// The six-digit codes in force, ascending.
   private let numbers: [UInt32]
@@ -52,19 +54,24 @@ struct RegionTable: Sendable {
     self.names = names
     self.townships = townships
     countiesWithTownships = counties
+    citiesWithCounties = Set(names.keys.lazy.filter { $0 % 100 != 0 }.map { $0 / 100 * 100 })
     self.retired = retiredRegions
     numbers = names.keys.sorted()
     retiredNumbers = retiredRegions.keys.sorted()
   }
 
-  /// Returns whether a code of 6, 9 or 12 digits is in force. The table has no villages: the last
-  /// three digits of a 12-digit code are not checked.
+  /// Returns whether a code of 6, 9 or 12 digits is in force. The table has no villages, and lacks
+  /// the townships of some counties: these digits are not checked. Provinces and cities with
+  /// counties have no townships of their own.
   func isCurrent(_ code: some StringProtocol) -> Bool {
     guard [6, 9, 12].contains(code.utf8.count), code.utf8.allSatisfy(\.isASCIIDigit),
       let county = Self.number(code.utf8.prefix(6)), names[county] != nil
     else { return false }
-    guard code.utf8.count > 6, countiesWithTownships.contains(county) else { return true }
-    return Self.number(code.utf8.prefix(9)).map { townships[$0] != nil } ?? false
+    guard code.utf8.count > 6 else { return true }
+    guard let township = Self.number(code.utf8.prefix(9)) else { return false }
+    if countiesWithTownships.contains(county) { return townships[township] != nil }
+    return !county.isMultiple(of: 10_000) && !citiesWithCounties.contains(county)
+      && !township.isMultiple(of: 1_000)
   }
 
   /// Returns whether a six-digit code is or was in force.

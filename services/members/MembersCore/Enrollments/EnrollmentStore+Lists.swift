@@ -47,10 +47,10 @@ extension EnrollmentStore {
   /// The condition of an index of the enrollments that wait for a decision.
   private static let areWaiting = "e.state IN (\(numbers([.held, .pending])))"
 
-  /// Returns the number of rows of a list: only enrollments that wait have an index of their own.
-  static func rows(_ states: [EnrollmentState]) -> Query<ListRows> {
+  /// Returns the rows of a list: only enrollments that wait have an index of their own.
+  static func rows(_ states: [EnrollmentState]) -> ListRows {
     Set(states).isSubset(of: [.held, .pending])
-      ? ListRows.count("enrollments AS e WHERE \(areWaiting)") : .constant(.unindexed)
+      ? ListRows(of: "enrollments AS e WHERE \(areWaiting)") : .unindexed
   }
 
   /// Returns the queues of a subtree's organizations after one, in tree order: an index scan over

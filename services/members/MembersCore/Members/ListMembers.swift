@@ -4,9 +4,6 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// The largest subtree, in members, that is sorted for each page: about 50 ms.
-  private static let gatheredMax: Int64 = 20_000
-
   /// Lists the members of a subtree by member number, masked.
   public func listMembers(
     _ request: ListMembersRequest, context: ServerContext
@@ -23,18 +20,35 @@ extension MembersService {
       ["ListMembers", caller.subject, range.first]
       + states.map { "state \($0.rawValue)" } + groups.map { "group \($0.rawValue)" }
     let after = try keys.pages.decode(request.pageToken, scope: scope)?.first ?? .text("")
-    let count = try await database.read(CounterStore.members(of: range)).values.reduce(0, +)
-    guard count > 0 else { return ListMembersResponse() }
+    let (here, everywhere) = try await database.read(
+      CounterStore.memberRows(of: range), CounterStore.members(of: PathRange(subtreeOf: "")))
+    let wanted = here.filter { row in
+      states.contains(row.state) && (groups.isEmpty || groups.contains(row.group))
+    }
+    guard !wanted.isEmpty else { return ListMembersResponse() }
+    let passed = Self.passed(
+      upTo: size + 1, of: wanted.reduce(0) { $0 + $1.members },
+      among: everywhere.values.reduce(0, +))
+    // Of a small subtree, all members are read and sorted, by organization.
+    let gathered =
+      try await database.read(OrganizationStore.size(of: range, upTo: passed))
+      + Int(here.reduce(0) { $0 + $1.members })
     let page = try await database.read(
       MemberStore.page(
         of: range, states: states, groups: groups, after: after, limit: size + 1,
-        isSmall: count <= Self.gatheredMax))
+        isSmall: gathered <= passed))
     var response = ListMembersResponse()
     response.members = try page.prefix(size).map { try $0.maskedMessage(keys) }
     if page.count > size {
       response.nextPageToken = try keys.pages.encode([page[size - 1].member.number], scope: scope)
     }
     return response
+  }
+
+  /// Returns how many members of the store are passed in the order of their numbers, which are
+  /// random, until a page is full of the wanted ones.
+  static func passed(upTo limit: Int, of wanted: Int64, among all: Int64) -> Int {
+    Int(min(all, all * Int64(limit) / max(wanted, 1)))
   }
 
   /// Returns the member with a resident ID or a number, if the other filters match.

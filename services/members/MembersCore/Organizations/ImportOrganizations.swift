@@ -56,11 +56,14 @@ extension MembersService {
           OrganizationStore.byExternalID(row.parentExternalID), OrganizationStore.isStarted,
           OrganizationStore.isClaimed(row.draft.employerCreditCodes, besides: row.draft.id)
         ) { scope, stored, parent, isStarted, isClaimed in
-          let place = try row.place(scope: scope, parent: parent, isStarted: isStarted)
-          if let stored {
-            guard stored.hasContent(of: place) else { throw MembersError.organizationConflict }
+          let wanted = try row.wanted(scope: scope, parent: parent, isStarted: isStarted)
+          // A repetition is answered before its region is checked: the table of regions may have
+          // changed since the first time.
+          if let stored, stored.hasContent(of: wanted) {
             return .reply(try stored.message.wireBytes())
           }
+          let place = try row.placed(wanted, below: parent)
+          guard stored == nil else { throw MembersError.organizationConflict }
           guard !isClaimed else { throw MembersError.employerClaimed }
           var commit = Commit(at: now)
           OrganizationStore.insert(place, below: parent, into: &commit)

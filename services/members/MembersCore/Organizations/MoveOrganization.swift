@@ -65,7 +65,9 @@ extension MembersService {
       var commit = Commit(at: change.now)
       commit.moveCounts(from: organization.path, to: after.path)
       // Units are counted by township. Members of a township within the subtree stay in it.
-      if levels.township(of: organization.path) != levels.township(of: after.path) {
+      if levels.township(of: organization.path) != levels.township(of: after.path)
+        || organization.changesThreshold(in: after.regionCode)
+      {
         UnitMoves.add(subtree: range, into: &commit)
       }
       OrganizationStore.move(organization, to: after, below: parent, into: &commit)

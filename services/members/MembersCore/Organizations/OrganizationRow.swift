@@ -9,9 +9,12 @@ struct OrganizationRow: Sendable {
   let draft: StoredOrganization
   /// Whether the row has a state.
   private let hasState: Bool
+  /// The failure of a region that is not in force; `nil` if it is.
+  private let unknownRegion: FieldFailure?
 
   /// - Parameter author: The importing caller.
-  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every invalid field.
+  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every invalid field; but a region that is
+  ///   not in force, if nothing else is wrong, only concerns a new organization.
   init(_ request: ImportOrganizationsRequest, id: String, author: String, now: Int64) throws {
     var checks = FieldChecks()
     requestID =
@@ -32,7 +35,8 @@ struct OrganizationRow: Sendable {
     if ![.unspecified, .preparing, .active, .suspended].contains(request.state) {
       checks.add([.invalidValue("state")])
     }
-    try checks.check()
+    unknownRegion = checks.failures.first { $0.reason == FieldFailure.unknownRegion("").reason }
+    if unknownRegion == nil || checks.failures.count > 1 { try checks.check() }
     hasState = request.state != .unspecified
     draft = StoredOrganization(
       id: id, externalID: externalID ?? "", fields,
@@ -40,31 +44,45 @@ struct OrganizationRow: Sendable {
       created: now)
   }
 
-  /// Returns the organization in its place in the tree.
+  /// Returns the organization with its parent, as it is stored.
   ///
   /// A root must be the first organization, or come from an administrator of the whole tree; any
   /// other one needs a parent in the caller's subtree. An administrator of a subtree imports
   /// organizations that another administrator has to approve, like those that they create.
   ///
-  /// - Throws: ``MembersError/parentNotFound``, ``CommonFailure/outOfScope``, and what
-  ///   ``StoredOrganization/placed(below:field:)`` throws.
-  func place(
+  /// - Throws: ``MembersError/parentNotFound``, ``CommonFailure/outOfScope``.
+  func wanted(
     scope: StaffScope, parent: StoredOrganization?, isStarted: Bool
   ) throws -> StoredOrganization {
     guard !parentExternalID.isEmpty else {
       guard !isStarted || scope.isWholeTree else { throw CommonFailure.outOfScope }
-      var root = draft
-      root.path = draft.id
-      return root
+      return draft
     }
     guard let parent else { throw MembersError.parentNotFound }
     guard scope.holds(parent.path) else { throw CommonFailure.outOfScope }
-    var placed = try draft.placed(below: parent, field: "region_code")
-    if !scope.isWholeTree, placed.state != .preparing {
+    var wanted = draft
+    wanted.parentID = parent.id
+    if !scope.isWholeTree, wanted.state != .preparing {
       guard !hasState else { throw CommonFailure.outOfScope }
-      placed.state = .preparing
+      wanted.state = .preparing
     }
-    return placed
+    return wanted
+  }
+
+  /// Returns a new organization in its place in the tree.
+  ///
+  /// - Throws: ``CommonFailure/invalidFields(_:)`` for a region that is not in force, and what
+  ///   ``StoredOrganization/placed(below:field:)`` throws.
+  func placed(
+    _ wanted: StoredOrganization, below parent: StoredOrganization?
+  ) throws -> StoredOrganization {
+    if let unknownRegion { throw CommonFailure.invalidFields([unknownRegion]) }
+    guard let parent, wanted.parentID != nil else {
+      var root = wanted
+      root.path = wanted.id
+      return root
+    }
+    return try wanted.placed(below: parent, field: "region_code")
   }
 }
 

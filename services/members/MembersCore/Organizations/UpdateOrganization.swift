@@ -46,6 +46,10 @@ extension MembersService {
         OrganizationStore.update(after, from: organization, into: &commit)
         if isElsewhere {
           commit.run(OrganizationStore.noneBelow(after.id, outside: after.regionCode))
+          if organization.changesThreshold(in: after.regionCode) {
+            commit.run(OrganizationStore.isStill(organization.id, at: organization.path))
+            UnitMoves.add(subtree: PathRange(subtreeOf: organization.path), into: &commit)
+          }
         }
         return try change.end(
           after, detail: update.paths.map(\.rawValue).sorted().joined(separator: " "), commit)

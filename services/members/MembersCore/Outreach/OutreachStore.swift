@@ -139,8 +139,7 @@ enum OutreachStore {
     .first("\(list) WHERE l.id = ?1", [id], placed)
   }
 
-  /// The number of lists.
-  static let rows = ListRows.count("outreach_lists AS l")
+  static let rows = ListRows(of: "outreach_lists AS l")
 
   static func page(
     of range: PathRange, withClosed: Bool, by plan: ListPlan, after path: String,

@@ -68,7 +68,7 @@ struct Routing: Sendable {
   /// given area.
   private func industryFederation() -> Receiver? {
     guard let area = application.givenAreas.first else { return nil }
-    let regions = Set(area.regionCodes)
+    let regions = area.regionCodes
     let federation = best(
       candidates.filter {
         $0.kind == .industryFederation && $0.takesIndividuals && regions.contains($0.regionCode)

@@ -26,7 +26,9 @@ struct SampleMember: Sendable {
     "610102", "610103",
   ]
   private static let groups: [OccupationGroup] = [.truckDriver, .courier, .foodDeliveryRider]
-  /// The birthdays: 14,000 days from 1965 on, with 1,000 people per day and county.
+  /// The birthdays: 14,000 days from 1965 on, with 1,000 people per day and county. One member
+  /// follows another by a day, because the people of one list are rarely born on one day: with
+  /// their few names, many of a thousand would be possible duplicates of each other.
   private static let days = (0..<14_000).map { offset in
     let day = ChinaDate(daysSinceEpoch: -1_826 + offset)
     return (date: "\(day)", digits: "\(day)".filter { $0 != "-" })
@@ -62,13 +64,13 @@ struct SampleMember: Sendable {
 
   var group: OccupationGroup { Self.groups[Int(random.group % UInt64(Self.groups.count))] }
 
-  var birthDate: String { Self.days[index / Self.peopleADay % Self.days.count].date }
+  var birthDate: String { Self.days[index % Self.days.count].date }
 
   var data: PersonalData {
-    let place = index / Self.peopleADay
+    let place = index / Self.days.count
     let digits =
-      Self.counties[place / Self.days.count % Self.counties.count]
-      + Self.days[place % Self.days.count].digits + Self.digits(index % Self.peopleADay, 3)
+      Self.counties[place / Self.peopleADay % Self.counties.count]
+      + Self.days[index % Self.days.count].digits + Self.digits(place % Self.peopleADay, 3)
     let check = ResidentID.checkCharacter(of: Array(digits.utf8)) ?? 48
     let name =
       Self.surnames[Int(random.name.0 % 20)] + Self.given[Int(random.name.1 % 24)]

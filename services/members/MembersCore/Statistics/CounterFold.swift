@@ -31,9 +31,8 @@ struct CounterFold: Sendable {
           WHERE count_folds.version = ?1
           """, [version ?? 0, (version ?? 0) + 1], expects: .exactly(1))
         var totals = CounterTotals()
-        for change in changes {
-          totals.add(
-            change.cell, at: change.path, members: change.members, joinings: change.joinings)
+        for sum in Self.sums(of: changes) {
+          totals.add(sum.cell, at: sum.path, members: sum.members, joinings: sum.joinings)
         }
         totals.store(into: &commit)
         Self.takeAway(changes, &commit)
@@ -54,6 +53,19 @@ struct CounterFold: Sendable {
     FROM count_changes AS c JOIN organizations AS o ON o.id = c.organization_id
     ORDER BY c.member_id, c.version, c.part LIMIT ?1
     """, [changesMax], CountChange.init)
+
+  /// Returns one change per organization and combination of dimensions: the people of a ceremony
+  /// differ in neither, and each sum is added to the counters of many levels.
+  private static func sums(of changes: [CountChange]) -> some Collection<CountChange> {
+    changes.reduce(into: [CounterStore.Cell: CountChange]()) { sums, change in
+      if sums[change.cell] == nil {
+        sums[change.cell] = change
+      } else {
+        sums[change.cell]?.members += change.members
+        sums[change.cell]?.joinings += change.joinings
+      }
+    }.values
+  }
 
   /// Deletes the folded changes, but no later ones of the same members.
   private static func takeAway(_ changes: [CountChange], _ commit: inout Commit) {
@@ -140,10 +152,11 @@ struct CounterTotals: Sendable {
   /// those of its path.
   static func levels(of path: String) -> [String] {
     var levels = [""]
-    var rest = path[...]
+    // As bytes, because finding the boundaries of characters is slow.
+    var rest = path.utf8[...]
     while !rest.isEmpty {
-      levels.append(String(rest.prefix(32)))
-      rest = rest.dropFirst(32)
+      levels.append(String(Substring(rest.prefix(StoredOrganization.idCharacters))))
+      rest = rest.dropFirst(StoredOrganization.idCharacters)
     }
     return levels
   }

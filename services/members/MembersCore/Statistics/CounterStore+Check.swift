@@ -84,31 +84,35 @@ extension CounterStore {
     ) { row in (try cell(row), try row.integer("members")) }
   }
 
-  /// Returns the counters of a subtree that differ from the sum of its organizations' own.
+  /// Returns the counters of a subtree that differ from the sum of its organizations' own. One
+  /// statement, which also finds the subtree's place: a concurrent move changes that.
   ///
+  /// - Parameter organizationID: The root of the subtree; empty for the whole tree.
   /// - Returns: The difference per counter.
-  static func unequalSums(of range: PathRange) -> Query<[(Cell, Int64)]> {
-    .all(
+  static func unequalSums(of organizationID: String) -> Query<[(Cell, Int64)]> {
+    let root = "(SELECT coalesce(max(path), '') FROM organizations WHERE id = ?1)"
+    let isBelow = "o.path >= \(root) AND o.path < \(root) || 'g'"
+    return .all(
       """
-      SELECT ?3 AS organization_id, state, day, occupation_group, channel, campaign,
+      SELECT ?1 AS organization_id, state, day, occupation_group, channel, campaign,
         CAST(sum(members) AS BIGINT) AS members
       FROM (
         SELECT c.state, 0 AS day, c.occupation_group, c.channel, '' AS campaign, c.own AS members
         FROM organizations AS o JOIN subtree_members AS c ON c.organization_id = o.id
-        WHERE o.path >= ?1 AND o.path < ?2
+        WHERE \(isBelow)
         UNION ALL
         SELECT state, 0, occupation_group, channel, '', -members FROM subtree_members
-        WHERE organization_id = ?3
+        WHERE organization_id = ?1
         UNION ALL
         SELECT 0, c.day, c.occupation_group, c.channel, c.campaign, c.own
         FROM organizations AS o JOIN subtree_enrollments AS c ON c.organization_id = o.id
-        WHERE o.path >= ?1 AND o.path < ?2
+        WHERE \(isBelow)
         UNION ALL
         SELECT 0, day, occupation_group, channel, campaign, -members FROM subtree_enrollments
-        WHERE organization_id = ?3
+        WHERE organization_id = ?1
       ) AS summed
       GROUP BY state, day, occupation_group, channel, campaign HAVING sum(members) <> 0
-      """, [range.first, range.end, range.organizationID]
+      """, [organizationID]
     ) { row in
       var found = try cell(row)
       found.state = try row.int32("state")

@@ -38,31 +38,20 @@ struct StatisticsCheck: Sendable {
       findings += Self.differences(said, counted)
       findings += Self.differences(own, Self.byState(counted))
       for (cell, members) in enrollments { kept[cell] = members }
-      findings += try await unequalSums(of: ids)
+      for id in ids { findings += try await unequalSums(of: id) }
       (first, done) = (last, done + ids.count)
       try await report("organizations", done, max(done, organizations))
     }
-    findings += try await unequalSums(of: PathRange(subtreeOf: ""))
+    findings += try await unequalSums(of: "")
     findings += Self.differences(kept, try await joinings(report))
     return Array(findings.prefix(Self.findingsMax))
   }
 
   /// Verifies that subtree counters are the sums of the organizations' own counters.
-  private func unequalSums(of organizations: [String]) async throws -> [String] {
-    var findings: [String] = []
-    for id in organizations {
-      let path = try await database.read(
-        Query<String?>.first("SELECT path FROM organizations WHERE id = ?1", [id]) {
-          try $0.text("path")
-        })
-      guard let path else { continue }
-      findings += try await unequalSums(of: PathRange(subtreeOf: path))
-    }
-    return findings
-  }
-
-  private func unequalSums(of range: PathRange) async throws -> [String] {
-    try await database.read(CounterStore.unequalSums(of: range)).map { cell, difference in
+  ///
+  /// - Parameter organization: The root of the subtree; empty for the whole tree.
+  private func unequalSums(of organization: String) async throws -> [String] {
+    try await database.read(CounterStore.unequalSums(of: organization)).map { cell, difference in
       "\(Self.name(of: cell)) of the subtree: off its organizations' sum by \(-difference)"
     }.sorted()
   }

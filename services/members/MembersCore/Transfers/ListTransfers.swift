@@ -12,25 +12,32 @@ extension MembersService {
     let caller = try context.caller
     let size = try PageSize.rows(request.pageSize)
     let states = try Filter.values(request.states, "states", standard: [.requested])
-    let filter: TransferStore.Filter
+    let range: PathRange?
     let subject: String
     if caller.kind == .member || !request.member.isEmpty {
       subject = try caller.member(named: request.member, field: "member")
       let (scope, known) = try await database.read(
         StaffScope.query(of: caller), MemberStore.byID(subject))
       guard let known, caller.actsFor(known, scope) else { throw MembersError.memberNotFound }
-      filter = .member(subject)
+      range = nil
     } else {
-      let range = try await subtree(of: request.ancestor, for: caller)
-      subject = range.first
-      filter = .receivers(range, by: try await plan(TransferStore.rows(states), of: range))
+      let within = try await subtree(of: request.ancestor, for: caller)
+      (range, subject) = (within, within.first)
     }
     let scope = ["ListTransfers", caller.subject, subject] + states.map { "\($0.rawValue)" }
-    let after = try keys.pages.decode(request.pageToken, scope: scope)
-    let page = try await database.read(
-      TransferStore.page(
-        of: filter, states: states,
-        after: (after?.first ?? .integer(0), after?.last ?? .text("")), limit: size + 1))
+    let after = try TransferStore.Place(keys.pages.decode(request.pageToken, scope: scope))
+    let rows = { (filter: TransferStore.Filter) in
+      TransferStore.page(of: filter, states: states, after: after, limit: size + 1)
+    }
+    let page =
+      if let range {
+        try await orderedPage(
+          of: range, limit: size + 1, TransferStore.rows(states),
+          { TransferStore.place(after: after, skipping: $0) },
+          { rows(.receivers(range, by: $0, before: $1)) })
+      } else {
+        try await database.read(rows(.member(subject)))
+      }
     var response = ListTransfersResponse()
     response.transfers = page.prefix(size).map { $0.message($0.transfer) }
     if page.count > size {

@@ -55,9 +55,29 @@ struct PlacedTransfer: Sendable, Hashable {
 
 /// The SQL of transfers.
 enum TransferStore {
+  /// The position of a transfer in a list: by due day, then by identifier.
+  struct Place: Sendable {
+    let day: Int64
+    let id: String
+
+    fileprivate init(day: Int64, id: String) { (self.day, self.id) = (day, id) }
+
+    /// - Parameter values: The values of a page token; `nil` for the first page.
+    init(_ values: [SQLValue]?) throws {
+      guard let values else {
+        (day, id) = (0, "")
+        return
+      }
+      guard values.count == 2, case .integer(let day) = values[0], case .text(let id) = values[1]
+      else { throw StorageError.invalidPageToken }
+      (self.day, self.id) = (day, id)
+    }
+  }
+
   /// The selection of transfers for a page.
   enum Filter: Sendable {
-    case receivers(PathRange, by: ListPlan)
+    /// Those to the unions of a subtree; only those before a place, if there is one.
+    case receivers(PathRange, by: ListPlan, before: Place?)
     case member(String)
   }
 
@@ -126,24 +146,37 @@ enum TransferStore {
     ) { row in try row.text("id") }
   }
 
-  /// Returns the number of rows of a list: only open transfers have an index of their own.
-  static func rows(_ states: [TransferState]) -> Query<ListRows> {
+  /// Returns the rows of a list: only open transfers have an index of their own.
+  static func rows(_ states: [TransferState]) -> ListRows {
     states == [.requested]
-      ? ListRows.count("transfers AS t WHERE t.state = \(requested)") : .constant(.unindexed)
+      ? ListRows(of: "transfers AS t WHERE t.state = \(requested)") : .unindexed
+  }
+
+  /// Returns the place of the open transfer that follows on some number of others after a place;
+  /// `nil` if there are no more than those.
+  static func place(after: Place, skipping count: Int) -> Query<Place?> {
+    .first(
+      """
+      SELECT t.due_day, t.id FROM transfers AS t
+      WHERE t.state = \(requested) AND (t.due_day, t.id) > (?1, ?2)
+      ORDER BY t.due_day, t.id LIMIT 1 OFFSET \(count)
+      """, [after.day, after.id]
+    ) { row in Place(day: try row.integer("due_day"), id: try row.text("id")) }
   }
 
   static func page(
-    of filter: Filter, states: [TransferState], after: (day: SQLValue, id: SQLValue), limit: Int
+    of filter: Filter, states: [TransferState], after: Place, limit: Int
   ) -> Query<[PlacedTransfer]> {
     let list = states.map { String($0.rawValue) }.joined(separator: ", ")
     let (condition, arguments): (String, [any SQLValueConvertible]) =
       switch filter {
-      case .receivers(let range, let plan):
+      case .receivers(let range, let plan, let end):
         (
           """
           \(plan.path("r.path")) >= ?4 AND \(plan.path("r.path")) < ?5
           \(plan == .rows ? "AND t.state = \(requested)" : "")
-          """, [range.first, range.end]
+          \(end == nil ? "" : "AND (t.due_day, t.id) < (?6, ?7)")
+          """, [range.first, range.end] + (end.map { [$0.day, $0.id] } ?? [])
         )
       case .member(let id): ("t.member_id = ?4", [id])
       }

@@ -3,7 +3,8 @@ import ServiceKit
 import Storage
 
 /// The SQL of organizations whose members are to be counted in another township, because the
-/// organizations were moved in the tree.
+/// organizations were moved in the tree, or again, because their township came to another region,
+/// whose threshold their units may have reached.
 ///
 /// A move queues its organizations in its own commit. Folds queue their members, a bounded number
 /// at a time, so that a move of many members neither takes long nor blocks other writers.
@@ -66,6 +67,14 @@ enum UnitMoves {
       """
       UPDATE unit_moves SET after_number = ?3 WHERE organization_id = ?1 AND after_number = ?2
       """, key + [number], expects: .exactly(1))
+  }
+}
+
+extension StoredOrganization {
+  /// Returns whether the units of a township may have another threshold elsewhere: counties, cities
+  /// and provinces have settings.
+  func changesThreshold(in region: String) -> Bool {
+    level == .township && region.prefix(6) != regionCode.prefix(6)
   }
 }
 

@@ -105,9 +105,8 @@ enum UnitStore {
       """, arguments, placed)
   }
 
-  /// Returns the number of rows of a list.
-  static func rows(_ states: [UnitState]) -> Query<ListRows> {
-    ListRows.count("units AS u WHERE u.state IN (\(numbers(states)))")
+  static func rows(_ states: [UnitState]) -> ListRows {
+    ListRows(of: "units AS u WHERE u.state IN (\(numbers(states)))")
   }
 
   private static func numbers(_ states: [UnitState]) -> String {
