@@ -9,8 +9,8 @@ extern const uint8_t MembersV1__file_set[68901];
 static inline const uint8_t *MembersV1__file_set_start(void) { return MembersV1__file_set; }
 static inline size_t MembersV1__file_set_count(void) { return 68901; }
 
-extern const uint8_t MembersV1__comments[107129];
+extern const uint8_t MembersV1__comments[107470];
 static inline const uint8_t *MembersV1__comments_start(void) { return MembersV1__comments; }
-static inline size_t MembersV1__comments_count(void) { return 107128; }
+static inline size_t MembersV1__comments_count(void) { return 107469; }
 
 #endif
