@@ -10,12 +10,14 @@ public import RPC
 public protocol MembersServiceProtocol: RPCService {
   /// Imports a tree of organizations and returns one result per row, in row order. Each row is
   /// stored durably before its result is sent; a refused row (with code, reason and fields in its
-  /// result) does not end the stream. Idempotent per row: by request id and external id. Only an
+  /// result) does not end the stream. Idempotent per row: by request id, and by external id as long
+  /// as the organization has the row's content, even if its region is no longer in force. Only an
   /// administrator of the whole tree imports organizations that are active at once; those of others
   /// are PREPARING until another administrator approves them.
   /// Reasons in results: PARENT_NOT_FOUND, ORGANIZATION_CONFLICT, EMPLOYER_CLAIMED,
   /// ORGANIZATION_DISSOLVED (the parent), INVALID_PARENT, TREE_TOO_DEEP, OUT_OF_SCOPE,
-  /// INVALID_FIELDS (region_code=OUTSIDE_PARENT_REGION if the region is not within the parent's).
+  /// INVALID_FIELDS (region_code=UNKNOWN_REGION if the region of a new organization is not in force,
+  /// OUTSIDE_PARENT_REGION if it is not within the parent's).
   /// Callers: administrators.
   nonisolated(nonsending) func importOrganizations(
     _ requests: RequestStream<ImportOrganizationsRequest>, responses: ResponseWriter<ImportOrganizationsResponse>,
@@ -40,7 +42,8 @@ public protocol MembersServiceProtocol: RPCService {
   /// Errors: NOT_FOUND / PARENT_NOT_FOUND; ALREADY_EXISTS / ORGANIZATION_CONFLICT (the external id
   /// is taken), EMPLOYER_CLAIMED (another live organization covers an employer);
   /// FAILED_PRECONDITION / ORGANIZATION_DISSOLVED (the parent), INVALID_PARENT (an organization of
-  /// this kind can't be below one of that kind, or it would be of a higher level than its parent).
+  /// this kind can't be below one of that kind, or it would be of a higher level than its parent),
+  /// TREE_TOO_DEEP.
   /// A region that is not within the parent's is an invalid field, OUTSIDE_PARENT_REGION.
   /// Callers: administrators.
   nonisolated(nonsending) func createOrganization(
@@ -192,7 +195,8 @@ public protocol MembersServiceProtocol: RPCService {
   /// UNDER_AGE, INVALID_PHONE, INVALID_NAME, INVALID_CREDIT_CODE, UNKNOWN_REGION, TOO_LONG …),
   /// CODE_MALFORMED, CODE_FORGED; FAILED_PRECONDITION / CODE_EXPIRED, CODE_REVOKED,
   /// ORGANIZATION_NOT_ACTIVE, NO_RECEIVER, and for staff MEMBERSHIP_CLOSED (a partner only learns
-  /// that the application was received).
+  /// that the application was received); for staff PERMISSION_DENIED / OUT_OF_SCOPE if the receiving
+  /// organization is not in their subtree: the message names it, and nothing is stored.
   /// A person applies for themselves with a scanned organization code: a member, also one who left,
   /// with their own resident ID; anybody else who signed in by a phone, with that phone. Otherwise
   /// INVALID_FIELDS (NOT_OWN). With a phone only, the reply does not tell who was a member before,
@@ -266,7 +270,7 @@ public protocol MembersServiceProtocol: RPCService {
     _ request: ListMembersRequest, context: ServerContext
   ) async throws -> ListMembersResponse
 
-  /// Returns a member's data in full, after writing an audit entry.
+  /// Returns a member's data in full, after writing an audit entry. Idempotent by request id.
   /// Errors: NOT_FOUND / MEMBER_NOT_FOUND. Callers: administrators.
   nonisolated(nonsending) func revealMember(
     _ request: RevealMemberRequest, context: ServerContext
@@ -2479,12 +2483,14 @@ public struct MembersServiceClient: Sendable {
 
   /// Imports a tree of organizations and returns one result per row, in row order. Each row is
   /// stored durably before its result is sent; a refused row (with code, reason and fields in its
-  /// result) does not end the stream. Idempotent per row: by request id and external id. Only an
+  /// result) does not end the stream. Idempotent per row: by request id, and by external id as long
+  /// as the organization has the row's content, even if its region is no longer in force. Only an
   /// administrator of the whole tree imports organizations that are active at once; those of others
   /// are PREPARING until another administrator approves them.
   /// Reasons in results: PARENT_NOT_FOUND, ORGANIZATION_CONFLICT, EMPLOYER_CLAIMED,
   /// ORGANIZATION_DISSOLVED (the parent), INVALID_PARENT, TREE_TOO_DEEP, OUT_OF_SCOPE,
-  /// INVALID_FIELDS (region_code=OUTSIDE_PARENT_REGION if the region is not within the parent's).
+  /// INVALID_FIELDS (region_code=UNKNOWN_REGION if the region of a new organization is not in force,
+  /// OUTSIDE_PARENT_REGION if it is not within the parent's).
   /// Callers: administrators.
   public func importOrganizations(
     options: CallOptions = CallOptions()
@@ -2518,7 +2524,8 @@ public struct MembersServiceClient: Sendable {
   /// Errors: NOT_FOUND / PARENT_NOT_FOUND; ALREADY_EXISTS / ORGANIZATION_CONFLICT (the external id
   /// is taken), EMPLOYER_CLAIMED (another live organization covers an employer);
   /// FAILED_PRECONDITION / ORGANIZATION_DISSOLVED (the parent), INVALID_PARENT (an organization of
-  /// this kind can't be below one of that kind, or it would be of a higher level than its parent).
+  /// this kind can't be below one of that kind, or it would be of a higher level than its parent),
+  /// TREE_TOO_DEEP.
   /// A region that is not within the parent's is an invalid field, OUTSIDE_PARENT_REGION.
   /// Callers: administrators.
   public func createOrganization(
@@ -2736,7 +2743,8 @@ public struct MembersServiceClient: Sendable {
   /// UNDER_AGE, INVALID_PHONE, INVALID_NAME, INVALID_CREDIT_CODE, UNKNOWN_REGION, TOO_LONG …),
   /// CODE_MALFORMED, CODE_FORGED; FAILED_PRECONDITION / CODE_EXPIRED, CODE_REVOKED,
   /// ORGANIZATION_NOT_ACTIVE, NO_RECEIVER, and for staff MEMBERSHIP_CLOSED (a partner only learns
-  /// that the application was received).
+  /// that the application was received); for staff PERMISSION_DENIED / OUT_OF_SCOPE if the receiving
+  /// organization is not in their subtree: the message names it, and nothing is stored.
   /// A person applies for themselves with a scanned organization code: a member, also one who left,
   /// with their own resident ID; anybody else who signed in by a phone, with that phone. Otherwise
   /// INVALID_FIELDS (NOT_OWN). With a phone only, the reply does not tell who was a member before,
@@ -2843,7 +2851,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Returns a member's data in full, after writing an audit entry.
+  /// Returns a member's data in full, after writing an audit entry. Idempotent by request id.
   /// Errors: NOT_FOUND / MEMBER_NOT_FOUND. Callers: administrators.
   public func revealMember(
     _ request: RevealMemberRequest, options: CallOptions = CallOptions()
