@@ -46,7 +46,7 @@ struct PageAnswer {
   /// Origins of other pages that may read the answer.
   var origins = BrowserOrigins()
 
-  /// Serves the page of the request's path: to GET and HEAD, without its body to who has it already.
+  /// Serves the page of the request's path to GET and HEAD, without its body to who has it already.
   ///
   /// - Parameter language: Of the page, where it depends on `accept-language`.
   func page(_ page: ServedPage, in language: Language? = nil) async {
