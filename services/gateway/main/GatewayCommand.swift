@@ -45,7 +45,6 @@ struct GatewayCommand: AsyncParsableCommand {
   private func serve(_ configuration: GatewayConfiguration, logger: Logger) async throws {
     let (loops, kiosks, health) = (EventLoops(), KioskDirectory(), HealthRegistry())
     let store = try await GatewayStore(configuration) { try await openStore($0, $2, patience: $1) }
-    ProcessMemory.releaseCode()
     let gateway = try LiveGateway(configuration, kiosks: kiosks, store: store, logger: logger) {
       try ClientChannel(configuration: Self.client($0), loops: loops, logger: logger)
     }
@@ -68,9 +67,9 @@ struct GatewayCommand: AsyncParsableCommand {
         try .load(config)
       }
     }
-    let page = AdminPages(of: gateway, health: health, reload: reload)
     let web = try Dispatcher(
-      adminOf: health, pages: [page], paths: AdminPages.paths, logger: logger)
+      adminOf: health, pages: [AdminPages(of: gateway, health: health, reload: reload)],
+      paths: AdminPages.paths, logger: logger)
     let inside = HostPort(host: configuration.admin.host, port: configuration.admin.port)
     let admin = server(ServerConfiguration(admin: inside), web)
     let servers = [edge, admin, inner].compactMap { $0 }
