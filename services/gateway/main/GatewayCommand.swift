@@ -67,9 +67,9 @@ struct GatewayCommand: AsyncParsableCommand {
         try .load(config)
       }
     }
+    let page = AdminPages(of: gateway, health: health, reload: reload)
     let web = try Dispatcher(
-      adminOf: health, pages: [AdminPages(of: gateway, health: health, reload: reload)],
-      paths: AdminPages.paths, logger: logger)
+      adminOf: health, pages: [page], paths: AdminPages.paths, logger: logger)
     let inside = HostPort(host: configuration.admin.host, port: configuration.admin.port)
     let admin = server(ServerConfiguration(admin: inside), web)
     let servers = [edge, admin, inner].compactMap { $0 }
@@ -78,8 +78,7 @@ struct GatewayCommand: AsyncParsableCommand {
       await gateway.run { try await HTTPDocument($0, trusting: $1).get(on: loops, bytesMax: $2) }
     }
     let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
-    for server in servers { try await server.listen(logger) }
-    ProcessMemory.releaseCode()
+    try await listen(servers, logger)
     for await signal in signals {
       logger.notice("signal", metadata: ["signal": "\(signal)"])
       guard signal == .sighup else { break }
