@@ -33,9 +33,15 @@ extension ServiceConfiguration {
   }
 }
 
+/// Starts to listen on all servers: the end of a start, most of whose code does not run again.
+public func listen(_ servers: [Server], _ logger: Logger) async throws {
+  for server in servers { try await server.listen(logger) }
+  ProcessMemory.releaseCode()
+}
+
 extension Server {
   /// Starts to listen, and logs the address.
-  public func listen(_ logger: Logger) async throws {
+  func listen(_ logger: Logger) async throws {
     let address = try await start()
     logger.notice("listening", metadata: ["address": "\(address)"])
   }

@@ -10,7 +10,10 @@ public func openStore(
   _ url: String, _ migrations: [Migration], patience: Duration = Limits.openPatience
 ) async throws -> any Database {
   do {
-    return try await openDatabase(url: url, patience: patience, migrations: migrations)
+    let store = try await openDatabase(url: url, patience: patience, migrations: migrations)
+    // Reading the configuration and opening the store are most of a start's code.
+    ProcessMemory.releaseCode()
+    return store
   } catch {
     throw explained(error, database: url)
   }

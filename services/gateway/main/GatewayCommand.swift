@@ -45,7 +45,6 @@ struct GatewayCommand: AsyncParsableCommand {
   private func serve(_ configuration: GatewayConfiguration, logger: Logger) async throws {
     let (loops, kiosks, health) = (EventLoops(), KioskDirectory(), HealthRegistry())
     let store = try await GatewayStore(configuration) { try await openStore($0, $2, patience: $1) }
-    ProcessMemory.releaseCode()
     let gateway = try LiveGateway(configuration, kiosks: kiosks, store: store, logger: logger) {
       try ClientChannel(configuration: Self.client($0), loops: loops, logger: logger)
     }
@@ -79,8 +78,7 @@ struct GatewayCommand: AsyncParsableCommand {
       await gateway.run { try await HTTPDocument($0, trusting: $1).get(on: loops, bytesMax: $2) }
     }
     let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
-    for server in servers { try await server.listen(logger) }
-    ProcessMemory.releaseCode()
+    try await listen(servers, logger)
     for await signal in signals {
       logger.notice("signal", metadata: ["signal": "\(signal)"])
       guard signal == .sighup else { break }

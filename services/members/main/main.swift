@@ -68,8 +68,7 @@ struct Members: AsyncParsableCommand {
     let health = HealthRegistry()
     let loops = EventLoops()
     let servers = try servers(common, service, health, loops, logger)
-    for server in servers { try await server.listen(logger) }
-    ProcessMemory.releaseCode()
+    try await listen(servers, logger)
     async let _ = endProcess(whenFails: database, logger: logger)
     let housekeeping = Housekeeping(database: database, upkeep: service, configuration: common)
     async let _ = housekeeping.run(logger: logger)

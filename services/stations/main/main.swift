@@ -65,8 +65,7 @@ struct Stations: AsyncParsableCommand {
     let following = Task { await feed.run() }
     let health = HealthRegistry()
     let servers = try servers(common, service, health, loops, logger)
-    for server in servers { try await server.listen(logger) }
-    ProcessMemory.releaseCode()
+    try await listen(servers, logger)
     async let _ = endProcess(whenFails: database, logger: logger)
     let housekeeping = Housekeeping(database: database, upkeep: service, configuration: common)
     async let _ = housekeeping.run(logger: logger)
