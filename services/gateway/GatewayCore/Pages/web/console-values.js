@@ -99,8 +99,8 @@ export function late(node, promise) {
 
 // ---- Values as people read them.
 
-const TODO = new RegExp("_(HELD|PENDING|POOLED|OPEN|WAITING|ASSIGNED|REPORTED|REQUESTED|TRIGGERED|"
-  + "STALE|GUIDING|PREPARING|NOT_REACHED|UNREACHABLE|RETURNED_FOR_FIX)$");
+const WAITING = new RegExp("_(HELD|PENDING|POOLED|OPEN|WAITING|ASSIGNED|REPORTED|REQUESTED"
+  + "|TRIGGERED|STALE|GUIDING|PREPARING|NOT_REACHED|UNREACHABLE|RETURNED_FOR_FIX)$");
 const GOOD = /_(ACTIVE|ADMITTED|CONFIRMED|COMPLETED|ACCEPTED|FILED|JOINED|UNION_FORMED|DISTINCT)$/;
 const UNDECIDED = /_(WAITING|ASSIGNED|REQUESTED)$/;
 
@@ -119,7 +119,7 @@ const link = (view, name, text) => make("a", {
 
 const showing = {
   state: value => make("span", {
-    class: `badge ${TODO.test(value) ? "todo" : GOOD.test(value) ? "fine" : "off"}`,
+    class: `badge ${WAITING.test(value) ? "waiting" : GOOD.test(value) ? "fine" : "off"}`,
   }, labelOf(value)),
   enum: value => labelOf(value),
   enums: value => value.map(labelOf).join(tell("、", ", ")),
