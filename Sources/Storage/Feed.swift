@@ -117,10 +117,9 @@ extension Database {
   }
 
   /// Deletes the events before an instant; cursors before them expire, those of an audience before
-  /// the events of its own. The event that holds the
-  /// current state of an entity is kept, so that a consumer that starts over reaches the same state
-  /// as one that never lagged. Once an event of an entity was kept, the last one before the instant
-  /// always is.
+  /// the events of its own. The event that holds the current state of an entity is kept, so that a
+  /// consumer that starts over reaches the same state as one that never lagged. Once an event of an
+  /// entity was kept, the last one before the instant always is.
   ///
   /// - Parameter currentVersions: Returns the current versions of those of the given entities whose
   ///   last event is kept.

@@ -108,7 +108,7 @@ class Outcome:
             self.finish()
         problems = [worker.problem for worker in self._workers if worker.problem]
         stuck = [worker for worker in self._workers if worker.is_alive()]
-        assert not stuck and not problems, (stuck, problems)
+        assert not stuck and not problems, f"{stuck} {problems}\n{self.chaos.suite.log_tails()}"
 
     def await_answers(self):
         before = self.chronicle.acknowledged
