@@ -13,7 +13,8 @@ final class Pipeline<Tag> {
 
   private enum Expected {
     case preparation(Tag, StatementKey)
-    case command(Tag)
+    /// A statement. The result of a query has columns, however few rows.
+    case command(Tag, isQuery: Bool)
     /// A command of the pipeline itself.
     case own
     case sync(Tag)
@@ -32,7 +33,7 @@ final class Pipeline<Tag> {
   private var nextName = 0
   private var sent = 0
   private var nextRenewal = firstRenewal
-  /// Whether a call on the connection failed.
+  /// Whether a call on the connection failed, or its answers are not those of its commands.
   private(set) var isLost = false
   /// Whether unsent data remain.
   private(set) var isSending = false
@@ -66,7 +67,7 @@ final class Pipeline<Tag> {
   var head: Tag? {
     guard !isIdle else { return nil }
     switch expected[answered] {
-    case .preparation(let tag, _), .command(let tag), .sync(let tag): return tag
+    case .preparation(let tag, _), .command(let tag, _), .sync(let tag): return tag
     case .own: return nil
     }
   }
@@ -86,7 +87,7 @@ final class Pipeline<Tag> {
       forget()
     }
     let key = StatementKey(sql: sql, types: parameters.types)
-    if let name = names[key] { return execute(name, parameters, tag) }
+    if let name = names[key] { return execute(name, parameters, isQuery, tag) }
     let (text, count) = try isQuery ? PostgresText.query(sql) : PostgresText.statement(sql)
     guard count == arguments.count else {
       throw .statement(.init("\(arguments.count) arguments for \(sql)"))
@@ -96,7 +97,7 @@ final class Pipeline<Tag> {
     let name = "s\(nextName)"
     names[key] = name
     note(link.prepare(name, text, types: parameters.types), .preparation(tag, key))
-    execute(name, parameters, tag)
+    execute(name, parameters, isQuery, tag)
   }
 
   /// Returns how long the server has owed an answer. Called at every tick.
@@ -125,7 +126,7 @@ final class Pipeline<Tag> {
     let isAlive = link.receive()
     while !isIdle && link.hasResult {
       take(link.nextResult(), answer)
-      if link.isLost { break }
+      if isLost || link.isLost { break }
     }
     if answered > 256 || isIdle {
       expected.removeFirst(answered)
@@ -141,7 +142,7 @@ final class Pipeline<Tag> {
       if case .sync = current { return }
       answered += 1
       progress += 1
-      if case .command(let tag) = current { answer(.done(tag)) }
+      if case .command(let tag, _) = current { answer(.done(tag)) }
       return
     }
     switch (current, result.status) {
@@ -153,17 +154,26 @@ final class Pipeline<Tag> {
     case (.preparation(let tag, let key), .failed):
       names[key] = nil
       answer(.command(tag, result))
-    case (.command(let tag), .failed(let error)):
+    case (.command(let tag, _), .failed(let error)):
       // It is unknown which other statements the session lost: all are prepared again.
       if error.isStale { names = [:] }
       answer(.command(tag, result))
-    case (.command(let tag), _), (.sync(let tag), .failed): answer(.command(tag, result))
-    default: break
+    case (.command(let tag, _), .passedOver), (.sync(let tag), .failed):
+      answer(.command(tag, result))
+    case (.command(let tag, let isQuery), .done) where result.hasColumns || !isQuery:
+      answer(.command(tag, result))
+    case (.preparation, .done) where !result.hasColumns: break
+    case (.own, .done), (.own, .passedOver), (.own, .failed): break
+    default:
+      // Another command's answer. Whoever went on would give results to the wrong readers.
+      isLost = true
     }
   }
 
-  private func execute(_ name: String, _ parameters: Parameters, _ tag: Tag) {
-    note(link.execute(name, parameters), .command(tag))
+  private func execute(
+    _ name: String, _ parameters: Parameters, _ isQuery: Bool, _ tag: Tag
+  ) {
+    note(link.execute(name, parameters), .command(tag, isQuery: isQuery))
   }
 
   /// Queues the deallocation of all prepared statements, in order with the commands sent before.

@@ -40,6 +40,9 @@ final class PostgresResult {
       table: field("t"), column: field("c"), constraint: field("n"), detail: field("D"))
   }
 
+  /// Whether it is the result of a query, whose rows may be none.
+  var hasColumns: Bool { PQresultStatus(handle) == PGRES_TUPLES_OK }
+
   /// Returns a field of the error report by its protocol letter.
   private func field(_ letter: Unicode.Scalar) -> String? {
     PQresultErrorField(handle, Int32(letter.value)).map { String(cString: $0) }
