@@ -121,18 +121,19 @@ final class Pipeline<Tag> {
   }
 
   /// Reads from the socket and delivers the complete answers.
+  ///
+  /// What is buffered of a connection that broke is not read: libpq has forgotten by then which
+  /// commands it sent, and takes the head of a result for a whole one without rows.
   func receive(_ answer: (Answer) -> Void) {
-    // A broken connection may still have answers buffered.
-    let isAlive = link.receive()
-    while !isIdle && link.hasResult {
+    if !link.receive() || link.isLost { isLost = true }
+    while !isLost && !isIdle && link.hasResult {
       take(link.nextResult(), answer)
-      if isLost || link.isLost { break }
+      if link.isLost { isLost = true }
     }
     if answered > 256 || isIdle {
       expected.removeFirst(answered)
       answered = 0
     }
-    if !isAlive || link.isLost { isLost = true }
   }
 
   private func take(_ result: PostgresResult?, _ answer: (Answer) -> Void) {

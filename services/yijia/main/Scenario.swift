@@ -74,7 +74,9 @@ struct Scenario {
 
   /// Prints where people find the suite's pages.
   func sayPages() {
-    Terminal.say("console 工会工作台: \(files.address)/console")
+    Terminal.say(
+      "console 工会工作台: \(files.address)/console\n"
+        + "  (an account for it 登录账号: yijia staff create --help)")
     guard !code.isEmpty else { return }
     Terminal.say(
       "a union's code 工会的码: \(files.address)\(DevelopmentFiles.codePath)\(code)\n"
