@@ -79,6 +79,18 @@ extension Exchange {
     if part.isEnd { sendEnd(part.trailers.map { .fields($0) } ?? .none) }
   }
 
+  /// Whether more of a request is to be read for it: not while its queue is full, and not once it
+  /// is closed, since the request may have to be sent again elsewhere. On the loop.
+  var takesMore: Bool { isWritable && !state.isClosed }
+
+  /// Suspends until it takes more. On the loop.
+  ///
+  /// - Throws: `CancellationError`, also when it is closed.
+  func waitToTakeMore() async throws(CancellationError) {
+    try await waitUntilWritable()
+    if !takesMore { throw CancellationError() }
+  }
+
   /// Sends a part and suspends while the outbound queue is full. From any task.
   ///
   /// - Throws: `CancellationError`.
