@@ -1,4 +1,5 @@
 import RPC
+import Synchronization
 import TestWaiting
 import Testing
 
