@@ -57,7 +57,7 @@ struct DirectCallTests {
       var responses = call.responses.makeAsyncIterator()
       _ = try await responses.next()
       calls.append(call)
-      let streams = await service.ask(Connection.self) { $0.session.openStreams }
+      let streams = await service.ask(Connection.self) { $0.runningHandlers }
       return streams.count == 2 && streams.allSatisfy { $0 > 0 }
     }
     for call in calls { call.cancel() }
