@@ -62,6 +62,8 @@ extension Connection {
     return more <= 0 || client != nil || heldBytes <= limits.heldBytesMax
   }
 
+  var exceedsShare: Bool { share.isBusy }
+
   var isCongested: Bool { session.unsentBytes > limits.unsentBytesMax }
 
   nonisolated(nonsending) func waitForRoom() async throws {

@@ -4,6 +4,8 @@ load: no call fails and no stream is cut.
 YIJIA_RELOADS and YIJIA_ROLLS set how often.
 """
 
+import datetime
+import json
 import os
 import queue
 import random
@@ -13,6 +15,7 @@ import time
 import grpc
 import pytest
 
+from contracts import refusal
 from fronted import Fronted
 from interop import InteropServer, output_request
 from stubs import testing
@@ -34,7 +37,10 @@ class Load:
         self._fronted, self._stream_seconds = fronted, stream_seconds
         self._stopping = threading.Event()
         self.calls, self.streams, self.failures = 0, 0, []
+        # When the first call failed, as the logs write it.
+        self.failed_at = None
         self.longest_call = 0.0
+        self._event = (time.monotonic(), "the load began")
         self._lock = threading.Lock()
         work = [self._call] * CALLERS + [self._stream] * STREAMS
         self._threads = [threading.Thread(target=self._repeat, args=(body,)) for body in work]
@@ -45,10 +51,23 @@ class Load:
             try:
                 body(stub)
             except Exception as error:  # whatever it is, it is a failure
-                said = error.details() if isinstance(error, grpc.RpcError) else ""
                 with self._lock:
-                    self.failures.append(f"{body.__name__}: {error!r} {said}"[:500])
+                    self.failed_at = self.failed_at or datetime.datetime.now(datetime.timezone.utc)
+                    self.failures.append(f"{body.__name__}: {self._told(error)}"[:800])
                 return
+
+    def now(self, event):
+        """What happens just now: a failure names the last event before it."""
+        self._event = (time.monotonic(), event)
+
+    def _told(self, error):
+        """A failure as its caller saw it, and when that was."""
+        moment, event = self._event
+        said = repr(error)
+        if isinstance(error, grpc.RpcError):
+            told = refusal(error)
+            said = f"{told.code.name} {told.reason} {told.metadata}: {told.message}"
+        return f"{time.monotonic() - moment:.3f} s after {event}: {said}"
 
     def _call(self, stub):
         size, begun = random.randrange(2_000), time.monotonic()
@@ -87,8 +106,23 @@ class Load:
     def report(self, faults, rounds):
         """What failed counts as lost; the longest call as the longest outage."""
         note(faults, rounds, self.calls + self.streams, len(self.failures), 0, self.longest_call)
-        assert not self.failures, self.failures[:5]
+        assert not self.failures, "\n".join(
+            [*self.failures[:5], "the gateway meanwhile:", *self._logged()])
         assert self.calls and self.streams
+
+    def _logged(self):
+        """What the gateway logged around the first failure, but for calls that succeeded."""
+        lines = []
+        for line in self._fronted.suite.children["gateway"].output.splitlines():
+            try:
+                entry = json.loads(line) if line.startswith("{") else {"time": line.split(" ")[0]}
+                moment = datetime.datetime.fromisoformat(entry["time"])
+            except ValueError:
+                continue
+            # Lines of other than calls have whole seconds.
+            if entry.get("code") != "OK" and -2 < (moment - self.failed_at).total_seconds() < 1:
+                lines.append(line)
+        return [line for line in lines if "reason=answered" not in line][:60]
 
 
 @pytest.fixture
@@ -130,10 +164,17 @@ def test_reloads_are_not_felt(fronted, servers):
 
 def test_rolling_restarts_are_not_felt(fronted, servers, folder, binaries):
     addresses = [server.address for server in servers]
+    # For a failure: it logs the ends of connections.
+    assert fronted.admin("/log_level?level=debug", post=True)[0] == 200
     with Load(fronted, STREAM_SECONDS) as load:
-        for _ in range(ROLLS):
+        for roll in range(ROLLS):
             for index, server in enumerate(servers):
+                where = f"in roll {roll} {server.address}"
+                load.now(f"{where} was told to stop")
                 assert server.child.stop(30) == 0, server.child.tail()
+                load.now(f"{where} had stopped")
                 servers[index] = InteropServer(binaries, folder, port=server.port)
+                load.now(f"{where} listened again")
                 fronted.await_replicas(*addresses)
+                load.now(f"{where} was ready again")
     load.report("rolling restarts", ROLLS)

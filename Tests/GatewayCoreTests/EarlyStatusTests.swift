@@ -63,7 +63,7 @@ struct EarlyStatusTests {
     // A longer part than the gateway keeps, so that it is forwarded before the rest arrives.
     try await Self.expectStatus(
       of: ["/yijia.members.v1.MembersService/SubmitEnrollment"],
-      [0, 0, 0x10, 0, 0] + [UInt8](repeating: 0, count: 2 * ForwardedCall.keptBytesMax))
+      [0, 0, 0x10, 0, 0] + [UInt8](repeating: 0, count: 2 * ForwardedRequest.keptBytesMax))
   }
 
   private static func backend(answers: Bool) throws -> InProcessChannel {

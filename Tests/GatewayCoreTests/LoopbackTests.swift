@@ -44,7 +44,7 @@ struct LoopbackTests {
     // Nothing, a part of what is buffered, and a part that is forwarded already.
     let outcomes = Shared<[RPCError?]>([])
     try await withThrowingTaskGroup(of: Void.self) { group in
-      for bytes in [0, 100, 2 * ForwardedCall.keptBytesMax] {
+      for bytes in [0, 100, 2 * ForwardedRequest.keptBytesMax] {
         group.addTask {
           let call = try await channel.openExchange(
             RequestHead(
@@ -175,6 +175,45 @@ struct LoopbackTests {
       #expect(try await exchange.outcome()?.gatewayReason == expected)
       #expect(backend.seen.value == 3)
     }
+  }
+
+  @Test("a stream that a draining replica has not taken goes on at the next one, with its messages")
+  func drained() async throws {
+    // One loop, so that there is one connection.
+    let net = Loopback(loops: EventLoops(threads: 1))
+    let (old, address) = try await net.serve(services: [EchoService()], streamsMax: 1)
+    let backend = try net.connect([address], perLoop: TestGateway.isDirect)
+    let (_, edge) = try await net.serve(handlers: [try TestGateway(backend).gateway])
+    let client = TestServiceClient(try net.connect([edge]))
+    let first = try await client.fullDuplexCall(options: Self.options)
+    try await first.send(StreamingOutputCallRequest())
+    var answers = first.responses.makeAsyncIterator()
+    #expect(try await answers.next() != nil)
+    // Its head waits in the gateway until the first stream ends.
+    let second = try await client.fullDuplexCall(options: Self.options)
+    var request = StreamingOutputCallRequest()
+    request.payload = Payload()
+    request.payload?.body = [1, 2, 3]
+    try await second.send(request)
+    try await eventually { backend.standings[0].calls == 2 }
+
+    async let stopped: Void = old.shutdown(grace: .seconds(30))
+    try await eventually { !backend.standings[0].isReady }
+    let probe = EchoProbe()
+    _ = try await net.serve(services: [EchoService(probe)], at: address)
+    try await eventually { backend.standings[0].isReady }
+    #expect(probe.calls.value == 0)
+    try await first.finishSending()
+    #expect(try await answers.next() == nil)
+    await stopped
+
+    var responses = second.responses.makeAsyncIterator()
+    #expect(try await responses.next()?.payload == request.payload)
+    try await second.send(request)
+    #expect(try await responses.next()?.payload == request.payload)
+    try await second.finishSending()
+    #expect(try await responses.next() == nil)
+    #expect(probe.calls.value == 1)
   }
 
   @Test("64 MiB are streamed both ways without loss")

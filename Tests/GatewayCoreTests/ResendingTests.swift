@@ -72,13 +72,17 @@ struct ResendingTests {
     #expect(all.count == Contract.all.flatMap(\.methods).count)
   }
 
+  /// A channel of callers to a gateway in front of a backend.
+  private func edge(_ backend: some ExchangeHandler) throws -> InProcessChannel {
+    let inner = InProcessChannel(
+      Dispatcher(router: try Router(services: []), handlers: [backend]))
+    return try TestGateway(inner).edge()
+  }
+
   private func outcome(
     _ backend: some ExchangeHandler, path: String = Self.idempotent, body: Int = 5
   ) async throws -> RPCError? {
-    let inner = InProcessChannel(
-      Dispatcher(router: try Router(services: []), handlers: [backend]))
-    let edge = try TestGateway(inner).edge()
-    let exchange = try await edge.openExchange(
+    let exchange = try await edge(backend).openExchange(
       RequestHead(path: path, metadata: TestCaller.administrator.metadata))
     // A call that is refused at once may not accept a body.
     let length = body - 5
@@ -150,13 +154,42 @@ struct ResendingTests {
     #expect(backend.bytes.value == 1 << 20)
   }
 
+  private static let stream = RequestHead(
+    path: "/grpc.testing.TestService/FullDuplexCall", metadata: TestCaller.partner.metadata)
+
+  @Test(
+    "a stream that was certainly not processed begins anew with what was read of it, twice",
+    arguments: [1, 2, 3])
+  func refusedStream(refusals: Int) async throws {
+    let backend = ResettingBackend(code: .refusedStream, refusals: refusals, bytesMin: 6)
+    let exchange = try await edge(backend).openExchange(Self.stream)
+    try await exchange.send([0, 0, 0, 0, 1, 7])
+    await backend.seen.reaches(refusals)
+    // After the last attempt, the call may have ended.
+    try? await exchange.send([0, 0, 0, 0, 1, 8])
+    await exchange.finish()
+    let reason = try await exchange.outcome()?.gatewayReason
+    #expect(reason == (refusals < 3 ? nil : "BACKEND_UNAVAILABLE"))
+    #expect(backend.seen.value == min(refusals + 1, 3))
+    if refusals < 3 { #expect(backend.body.value == [0, 0, 0, 0, 1, 7, 0, 0, 0, 0, 1, 8]) }
+  }
+
+  @Test("a stream of which more was read than is kept does not begin anew")
+  func longStream() async throws {
+    let bytes = 3 * ForwardedRequest.keptBytesMax
+    let backend = ResettingBackend(code: .refusedStream, refusals: 1, bytesMin: bytes)
+    let exchange = try await edge(backend).openExchange(Self.stream)
+    let length = [UInt8(2 * bytes >> 16), UInt8(2 * bytes >> 8 & 255), UInt8(2 * bytes & 255)]
+    // It waits for room, and ends with the call.
+    try? await exchange.send([0, 0] + length + [UInt8](repeating: 0, count: 2 * bytes))
+    #expect(try await exchange.outcome()?.gatewayReason == "BACKEND_UNAVAILABLE")
+    #expect(backend.seen.value == 1)
+  }
+
   @Test("a caller that stops in the middle of a request gets DEADLINE_EXCEEDED")
   func halfRequest() async throws {
     let backend = FlakyBackend(answer: [":status": "503"], refusals: 0)
-    let inner = InProcessChannel(
-      Dispatcher(router: try Router(services: []), handlers: [backend]))
-    let edge = try TestGateway(inner).edge()
-    let exchange = try await edge.openExchange(
+    let exchange = try await edge(backend).openExchange(
       RequestHead(
         path: Self.idempotent, metadata: TestCaller.administrator.metadata,
         timeout: .milliseconds(100)))

@@ -128,15 +128,24 @@ struct AnyBackend: ExchangeHandler {
 struct ResettingBackend: ExchangeHandler {
   var code = ResetCode.enhanceYourCalm
   var refusals = Int.max
+  /// The bytes of a body that are read before a reset: by default all of it, which must have
+  /// arrived where a lost call is to be retried.
+  var bytesMin = Int.max
   let seen = Counter()
+  /// The body of the last call.
+  let body = Shared<[UInt8]>([])
 
   func claims(_ head: RequestHead) -> Bool { true }
 
   func serve(_ exchange: ServerExchange) async {
-    // Reads to the end of the body, which must have arrived where a retry is to be possible.
-    while (try? await exchange.nextChunk()) != nil {}
+    let isRefused = seen.value < refusals
+    var body: [UInt8] = []
+    while !isRefused || body.count < bytesMin, let chunk = try? await exchange.nextChunk() {
+      body += chunk
+    }
+    self.body.value = body
     seen.add()
-    guard seen.value > refusals else { return await exchange.reset(code) }
+    guard !isRefused else { return await exchange.reset(code) }
     await exchange.sendHead(
       [":status": "200", "content-type": "application/grpc", "grpc-status": "0"],
       endsStream: true)

@@ -9,14 +9,17 @@ import ServiceKit
 struct Loopback {
   private static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
-  let loops = EventLoops(threads: 2)
+  var loops = EventLoops(threads: 2)
 
   /// Starts a server, by default on a free port.
+  /// - Parameter streamsMax: Streams that a connection may have open at once; nil for the default.
   func serve(
     services: [any RPCService] = [], handlers: [any ExchangeHandler] = [],
-    at address: HostPort = HostPort(host: "127.0.0.1", port: 0), tls: ServerTLS? = nil
+    at address: HostPort = HostPort(host: "127.0.0.1", port: 0), tls: ServerTLS? = nil,
+    streamsMax: UInt32? = nil
   ) async throws -> (server: Server, address: HostPort) {
     var configuration = ServerConfiguration(address: address, tls: tls)
+    if let streamsMax { configuration.limits.concurrentStreamsMax = streamsMax }
     configuration.allowsHTTP1 = true
     // On a busy machine, a test's own client may take long to speak.
     configuration.limits.handshakeMax = .seconds(120)

@@ -19,11 +19,8 @@ final class DirectCall: ExchangeListener, @unchecked Sendable {
   private let messageBytesMax: Int
   private let metered: ServerMetrics.Call?
   private let gateway: Gateway
-  @exclusivity(unchecked) private var meter: MessageMeter
   @exclusivity(unchecked) private var record: CallRecord
-  /// The part of the request that was read, as long as it may have to be sent again.
-  @exclusivity(unchecked) private var request = ExchangePart()
-  @exclusivity(unchecked) private var isKept = true
+  @exclusivity(unchecked) private var request: ForwardedRequest
   /// The exchange with the service, once it is open.
   @exclusivity(unchecked) private var service: ClientExchange?
   /// Whether the response head was passed on.
@@ -50,7 +47,7 @@ final class DirectCall: ExchangeListener, @unchecked Sendable {
     route = admission.route
     deadline = caller.head.timeout.map { Deadline.after($0) }
     reading = AnswerReading(service: route.backend.name, deadline: deadline)
-    meter = MessageMeter(messageBytesMax: messageBytesMax)
+    request = ForwardedRequest(messageBytesMax: messageBytesMax)
     record = CallRecord(like: admission.record)
     metered = admission.metrics?.begin()
   }
@@ -88,7 +85,7 @@ final class DirectCall: ExchangeListener, @unchecked Sendable {
 
   private func passRequest() {
     if caller.exchange.state.isClosed { return end(.callerGone) }
-    guard !request.isEnd, service?.exchange.isWritable ?? true else { return }
+    guard !request.part.isEnd, service?.exchange.takesMore ?? true else { return }
     let part: ExchangePart
     do {
       part = try caller.inbox.takePart(expectsHead: false)
@@ -96,28 +93,13 @@ final class DirectCall: ExchangeListener, @unchecked Sendable {
       return end(error.code == .deadlineExceeded ? .failed(.deadlineExceeded) : .callerGone)
     }
     guard !part.isEmpty else { return }
-    guard meter.pass(part.body) else {
+    guard request.add(part) else {
       return end(.failed(.messageTooLarge(bytesMax: messageBytesMax)))
     }
-    keep(part)
     if let service {
       service.exchange.send(part)
-    } else if request.isEnd || request.body.count >= ForwardedCall.keptBytesMax {
+    } else if request.isEnough {
       open()
-    }
-  }
-
-  private func keep(_ part: ExchangePart) {
-    request.isEnd = part.isEnd
-    request.trailers = part.trailers
-    guard isKept else { return }
-    if service != nil, request.body.count + part.body.count > ForwardedCall.keptBytesMax {
-      isKept = false
-      request.body = []
-    } else if request.body.isEmpty {
-      request.body = part.body
-    } else {
-      request.body += part.body
     }
   }
 
@@ -132,12 +114,12 @@ final class DirectCall: ExchangeListener, @unchecked Sendable {
     }
     let head = InwardHead.attempt(inward, deadline)
     let opened = try? route.backend.loopChannel?.openExchange(
-      head, options: ExchangeOptions(deadline: deadline), on: caller.exchange.loop)
+      head, options: caller.inwardOptions(deadline), on: caller.exchange.loop)
     guard let opened else { return goOn(after: nil) }
     route.backend.budget.deposit()
     service = opened
     opened.exchange.listener = self
-    if !request.isEmpty { opened.exchange.send(request) }
+    if !request.part.isEmpty { opened.exchange.send(request.part) }
   }
 
   // MARK: - Response
@@ -152,7 +134,7 @@ final class DirectCall: ExchangeListener, @unchecked Sendable {
     }
     guard !part.isEmpty else { return }
     if !hasAnswer {
-      if isWhole, part.isRefusal {
+      if request.isWhole, part.isRefusal {
         return goOn(after: .unanswered(.refused, .refusal(service, part)))
       }
       if let fault = part.head.flatMap(reading.fault(ofHead:)) { return end(.failed(fault)) }
@@ -162,8 +144,7 @@ final class DirectCall: ExchangeListener, @unchecked Sendable {
     guard part.isEnd else {
       if !hasAnswer {
         hasAnswer = true
-        isKept = false
-        request.body = []
+        request.forget()
       }
       caller.exchange.send(part)
       // The service's exchange may have failed already; no further event would report it.
@@ -180,13 +161,13 @@ final class DirectCall: ExchangeListener, @unchecked Sendable {
     }
   }
 
-  /// Whether the complete request is buffered.
-  private var isWhole: Bool { request.isEnd && isKept }
-
   private func failed(_ error: RPCError, _ service: ClientExchange) {
     let reason = service.inbox.closeReason
     if !hasAnswer, let (failure, last) = reading.resendable(error, reason) {
-      if isWhole { return goOn(after: .unanswered(failure, .outcome(.failed(last)))) }
+      // A call that was certainly not processed begins anew although its request goes on.
+      if request.isWhole || request.isKept && failure == .unprocessed {
+        return goOn(after: .unanswered(failure, .outcome(.failed(last))))
+      }
       return end(.failed(last))
     }
     end(.failed(reading.failure(of: error)))
@@ -219,14 +200,13 @@ final class DirectCall: ExchangeListener, @unchecked Sendable {
     plain.memo = nil
     let call = ForwardedCall(
       caller, by: route, plain, deadline: deadline, messageBytesMax: messageBytesMax,
-      notice: notice, traceID: record.traceID)
+      request: request, notice: notice, traceID: record.traceID)
     successor = call
-    let (request, meter) = (request, meter)
+    // If nothing was read yet, the task starts with whatever has arrived by then.
+    let isNew = attempt == nil && request.part.isEmpty
+    request.forget()
     runTask { [self] in
-      // If nothing was read yet, the task starts with whatever has arrived by then.
-      let isNew = attempt == nil && request.isEmpty
-      let outcome = isNew ? await call.run() : await call.send(request, meter, after: attempt)
-      close(outcome)
+      close(isNew ? await call.run() : await call.send(after: attempt))
     }
   }
 

@@ -35,6 +35,15 @@ struct ExchangePart: Sendable {
   }
 }
 
+extension ServerExchange {
+  /// The options of an exchange with a service for this caller. On the loop.
+  func inwardOptions(_ deadline: Deadline?) -> ExchangeOptions {
+    var options = ExchangeOptions(deadline: deadline)
+    options.isOfBusyCaller = exchange.transport.exceedsShare
+    return options
+  }
+}
+
 extension Inbox {
   /// Returns what has arrived, which may be nothing. On the loop.
   ///
@@ -77,6 +86,18 @@ extension Exchange {
     }
     if !part.body.isEmpty { sendBody(part.body) }
     if part.isEnd { sendEnd(part.trailers.map { .fields($0) } ?? .none) }
+  }
+
+  /// Whether more of a request is to be read for it: not while its queue is full, and not once it
+  /// is closed, since the request may have to be sent again elsewhere. On the loop.
+  var takesMore: Bool { isWritable && !state.isClosed }
+
+  /// Suspends until it takes more. On the loop.
+  ///
+  /// - Throws: `CancellationError`, also when it is closed.
+  func waitToTakeMore() async throws(CancellationError) {
+    try await waitUntilWritable()
+    if !takesMore { throw CancellationError() }
   }
 
   /// Sends a part and suspends while the outbound queue is full. From any task.

@@ -23,8 +23,6 @@ final class ForwardedCall: Sendable {
     }
   }
 
-  /// Bytes of a request that are buffered for a retry; a longer request is sent once.
-  static let keptBytesMax = 64 << 10
   /// Time after its deadline at which a caller that reads nothing is given up.
   static let overdueMax = Duration.seconds(1)
 
@@ -36,9 +34,11 @@ final class ForwardedCall: Sendable {
   private let messageBytesMax: Int
   private let notice: LimitNotice?
   private let traceID: TraceID?
-  private let progress = Mutex(Progress())
+  private let progress: Mutex<Progress>
 
   private struct Progress {
+    /// What was read of the request; its body is dropped when the response begins.
+    var request: ForwardedRequest
     /// The failure with which the gateway itself ended the call, if it did.
     var refusal: (any ServiceFailure)?
     /// The exchange with the service, once it is open.
@@ -48,11 +48,13 @@ final class ForwardedCall: Sendable {
   /// - Parameters:
   ///   - inward: The head as the service gets it, without what changes with each attempt.
   ///   - deadline: The caller's deadline.
+  ///   - request: What was read of the request already, if anything.
   ///   - notice: The rate limit fields to add to the response head.
   ///   - traceID: The trace id to add to the response head.
   init(
     _ caller: ServerExchange, by route: Route, _ inward: RequestHead, deadline: Deadline?,
-    messageBytesMax: Int, notice: LimitNotice? = nil, traceID: TraceID?
+    messageBytesMax: Int, request: ForwardedRequest? = nil, notice: LimitNotice? = nil,
+    traceID: TraceID?
   ) {
     self.caller = caller
     self.route = route
@@ -62,6 +64,8 @@ final class ForwardedCall: Sendable {
     self.messageBytesMax = messageBytesMax
     self.notice = notice
     self.traceID = traceID
+    progress = Mutex(
+      Progress(request: request ?? ForwardedRequest(messageBytesMax: messageBytesMax)))
   }
 
   private var backend: Backend { route.backend }
@@ -69,29 +73,24 @@ final class ForwardedCall: Sendable {
   /// Forwards the call to its end. On the caller's loop. A ``Outcome/failed(_:)`` has not been sent
   /// to the caller yet.
   func run() async -> Outcome {
-    var meter = MessageMeter(messageBytesMax: messageBytesMax)
-    var request: ExchangePart
     do {
-      request = try caller.inbox.takePart(expectsHead: false)
-      guard meter.pass(request.body) else { return .failed(tooLarge) }
-      if route.traits.takesOneMessage, !request.isEnd {
+      guard add(try caller.inbox.takePart(expectsHead: false)) else { return .failed(tooLarge) }
+      if route.traits.takesOneMessage, !request.part.isEnd {
         caller.exchange.awaitsRequest = true
-        guard try await gather(&request, &meter) else { return .failed(tooLarge) }
+        guard try await gather() else { return .failed(tooLarge) }
       }
     } catch {
       return error.code == .deadlineExceeded ? .failed(.deadlineExceeded) : .callerGone
     }
     watchDeadline()
     if route.traits.isEndless { caller.onDrain { self.refuse(CommonFailure.shuttingDown) } }
-    return await send(request, meter)
+    return await send()
   }
 
-  /// Sends the buffered part of the request, again where a retry is allowed, and forwards the rest.
+  /// Sends what was read of the request, again where a retry is allowed, and forwards the rest.
   ///
   /// - Parameter first: The outcome of the first attempt, if ``DirectCall`` made it.
-  func send(
-    _ request: ExchangePart, _ meter: MessageMeter, after first: Opened? = nil
-  ) async -> Outcome {
+  func send(after first: Opened? = nil) async -> Outcome {
     if first == nil { backend.budget.deposit() }
     var resending = Resending(isIdempotent: route.traits.isIdempotent)
     var opened = first
@@ -100,11 +99,11 @@ final class ForwardedCall: Sendable {
       if let made = opened.take() {
         attempt = made
       } else {
-        attempt = await open(request, previous: resending.attempts - 1)
+        attempt = await open(request.part, previous: resending.attempts - 1)
       }
       switch attempt {
-      case .failed(let outcome): return outcome
-      case .streaming(let service): return await pump(service, meter)
+      case .over(let outcome): return outcome
+      case .streaming(let service): opened = await pump(service)
       case .answering(let service, let part):
         return await pumpResponse(service, first: part)
       case .unanswered(let failure, let last):
@@ -116,24 +115,23 @@ final class ForwardedCall: Sendable {
     }
   }
 
-  /// Reads the rest of a request of one message, up to `keptBytesMax`.
+  private var request: ForwardedRequest { progress.withLock { $0.request } }
+
+  /// Adds what was read of the request; returns false where a message exceeds the limit.
+  private func add(_ part: ExchangePart) -> Bool { progress.withLock { $0.request.add(part) } }
+
+  /// Reads the rest of a request of one message, as far as it is kept.
   ///
   /// - Returns: Whether the message is within the size limit.
-  private func gather(
-    _ request: inout ExchangePart, _ meter: inout MessageMeter
-  ) async throws(RPCError) -> Bool {
+  private func gather() async throws(RPCError) -> Bool {
     let inbox = caller.inbox
     if let deadline {
       caller.exchange.setTimer(deadline) {
         inbox.fail(RPCError(.deadlineExceeded, "the deadline has passed"))
       }
     }
-    while !request.isEnd, request.body.count < Self.keptBytesMax {
-      let more = try await inbox.nextPart(expectsHead: false)
-      guard meter.pass(more.body) else { return false }
-      request.body += more.body
-      request.isEnd = more.isEnd
-      request.trailers = more.trailers
+    while !request.isEnough {
+      guard add(try await inbox.nextPart(expectsHead: false)) else { return false }
     }
     return true
   }
@@ -153,7 +151,8 @@ final class ForwardedCall: Sendable {
   // MARK: - Opening
 
   enum Opened {
-    case failed(Outcome)
+    /// The call has ended.
+    case over(Outcome)
     /// No response began, and the request can be sent again; `Last` applies if it is not.
     case unanswered(Resending.Failure, Last)
     /// The request is not complete; the rest is to be forwarded.
@@ -183,11 +182,11 @@ final class ForwardedCall: Sendable {
     let head = InwardHead.attempt(inward, deadline, previous: previous)
     do {
       return try await backend.channel.openExchange(
-        head, options: ExchangeOptions(deadline: deadline)
+        head, options: caller.inwardOptions(deadline)
       ) { service in
         if let refusal = self.opened(service) {
           service.exchange.reset(.cancel)
-          return .failed(.failed(refusal))
+          return .over(.failed(refusal))
         }
         service.exchange.send(request)
         guard request.isEnd else { return .streaming(service) }
@@ -201,44 +200,51 @@ final class ForwardedCall: Sendable {
         }
       }
     } catch let error as RPCError {
-      return .failed(outcome(ofOpening: error))
+      return .over(outcome(ofOpening: error))
     } catch {
-      return .failed(.callerGone)
+      return .over(.callerGone)
     }
   }
 
   /// Returns how to proceed with a call that ended before its response began.
   private func unanswered(_ error: RPCError, _ reason: CloseReason?) -> Opened {
     let outcome = outcome(of: error)
-    guard let (failure, last) = reading.resendable(error, reason) else { return .failed(outcome) }
+    guard let (failure, last) = reading.resendable(error, reason) else { return .over(outcome) }
     // A call that the gateway itself refused is not retried.
-    if reason?.isUnseen != true, refusal != nil { return .failed(outcome) }
+    if reason?.isUnseen != true, refusal != nil { return .over(outcome) }
     return .unanswered(failure, .outcome(.failed(last)))
   }
 
   // MARK: - Pumping
 
-  private func pump(_ service: ClientExchange, _ meter: MessageMeter) async -> Outcome {
-    await withTaskGroup(of: Void.self) { group in
-      group.addTask { await self.pumpRequest(service, meter) }
+  /// Forwards the rest of the request, and the response. A call that was certainly not processed
+  /// begins anew, as long as everything that was read of its request is kept.
+  private func pump(_ service: ClientExchange) async -> Opened {
+    let outcome = await withTaskGroup(of: Void.self) { group in
+      group.addTask { await self.pumpRequest(service) }
       let outcome = await pumpResponse(service, first: nil)
-      // The response is complete: the rest of the request is of no use.
+      // The response is over: the rest of the request is of no use to this attempt.
       group.cancelAll()
       return outcome
     }
+    let reason = await service.exchange.onLoop { service.inbox.closeReason }
+    guard reason?.isUnseen == true, request.isKept else { return .over(outcome) }
+    return .unanswered(.unprocessed, .outcome(outcome))
   }
 
-  private func pumpRequest(_ service: ClientExchange, _ meter: MessageMeter) async {
-    var meter = meter
+  private func pumpRequest(_ service: ClientExchange) async {
+    let exchange = service.exchange
     do {
+      try await exchange.onLoop { try await exchange.waitToTakeMore() }
       while true {
         let part = try await caller.exchange.onLoop {
           try await caller.inbox.nextPart(expectsHead: false)
         }
-        guard meter.pass(part.body) else {
-          return refuse(tooLarge)
+        guard add(part) else { return refuse(tooLarge) }
+        try await exchange.onLoop {
+          exchange.send(part)
+          if !part.isEnd { try await exchange.waitToTakeMore() }
         }
-        try await service.exchange.pass(part)
         if part.isEnd { return }
       }
     } catch {
@@ -272,6 +278,7 @@ final class ForwardedCall: Sendable {
         if let notice { part.head?.add(contentsOf: notice.fields) }
         TraceField.add(traceID, to: &part.head)
         if part.isEnd { return await end(part) }
+        if expectsHead { progress.withLock { $0.request.forget() } }
         expectsHead = false
         try await caller.exchange.pass(part)
       }
