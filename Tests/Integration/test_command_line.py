@@ -130,6 +130,7 @@ ROW = "张三,,,COURIER,1,x,2025-11-24T09:30:00+08:00"
     (f"{ROSTER}\n{ROW}\n\"{ROW}\n{ROW}\n", ["row 3: a quotation mark opens a cell"]),
     (f"{ROSTER}\n{ROW}x\"\n", ["row 2: a cell with a quotation mark"]),
     ("姓名,phone\n张三,1\n", ["column resident_id (身份证号) is missing"]),
+    ("姓名,手机号码\n张三,1\n", ["column \"手机号码\" is unknown; did you mean 手机号?"]),
     ("", ["is empty"]),
 ])
 def test_a_table_that_is_not_sure_is_refused_before_anything_is_sent(
@@ -138,6 +139,68 @@ def test_a_table_that_is_not_sure_is_refused_before_anything_is_sent(
     roster.write_text(text, encoding="utf-8")
     said = run(binaries, "enroll", roster)
     assert all(part in said for part in [str(roster), *told]), said
+
+
+def test_a_table_is_not_read_whose_refused_rows_could_not_be_kept(binaries, tmp_path):
+    roster = tmp_path / "roster.csv"
+    roster.write_text(f"{ROSTER}\n{ROW}\n", encoding="utf-8")
+    (tmp_path / "link.csv").symlink_to(roster)
+    for file, told in [
+            (roster, "--refused is the file that is read"),
+            (tmp_path / "link.csv", "--refused is the file that is read"),
+            (tmp_path / "nowhere/mend.csv", "cannot be written"), (tmp_path, "cannot be written")]:
+        for command in ("enroll", "import", "pool dispatch"):
+            assert told in run(binaries, *command.split(), roster, "--refused", file)
+    assert roster.read_text(encoding="utf-8") == f"{ROSTER}\n{ROW}\n"
+
+
+def test_a_roster_without_anybodys_identity_is_not_compared(binaries, tmp_path):
+    roster = tmp_path / "roster.csv"
+    roster.write_text("姓名,手机号\n张三,13900000000\n", encoding="utf-8")
+    assert "resident_id (身份证号) or resident_id_sha256" in run(
+        binaries, "roster", "compare", roster, "--purpose", "a test")
+
+
+# In Chinese
+
+CHINESE = {"LC_ALL": "zh_CN.UTF-8"}
+
+
+@pytest.mark.parametrize("text, told", [
+    (f"{ROSTER},labor\n{ROW},NONE\n", "没有“labor”这一列；加上 --ignore \"labor\" 可跳过它"),
+    ("姓名,手机号码\n张三,1\n", "没有“手机号码”这一列；是否应为 手机号？"),
+    ("姓名,phone\n张三,1\n", "缺少“身份证号”列（resident_id）"),
+    (f"{ROSTER}\n{ROW},x\n", "第 2 行有 8 格，表头有 7 格"),
+    (f"{ROSTER}\n\"{ROW}\n", "第 2 行：有一格以双引号开头，却没有以双引号结尾"),
+    ("", "没有内容"),
+])
+def test_a_chinese_terminal_is_told_in_chinese_what_is_wrong_with_a_table(
+        binaries, tmp_path, text, told):
+    roster = tmp_path / "roster.csv"
+    roster.write_text(text, encoding="utf-8")
+    assert told in run(binaries, "enroll", roster, environment=CHINESE)
+
+
+def test_a_chinese_terminal_is_told_of_refused_rows_by_the_headings_of_the_file(
+        running, binaries, tmp_path):
+    tree = tmp_path / "tree.csv"
+    tree.write_text(
+        "外部编号,上级外部编号,名称,类型,层级,地区代码,接收个人\n"
+        "a1,qinhuangdao,甲公司工会,ENTERPRISE_UNION,BASIC,130302,也许\n", encoding="utf-8")
+    told = run(
+        binaries, "import", "--connection", running.folder / "connection.json", tree, status=2,
+        environment=CHINESE)
+    assert "已保存 0 个组织，1 行被退回。" in told
+    assert "第 2 行，接收个人：应为 true 或 false、是或否。（INVALID_VALUE）" in told
+
+
+@pytest.mark.parametrize("words, status, told", [
+    (["enrol", "x"], 64, "yijia：没有命令 enrol；是否应为 enroll？"),
+    (["partners", "usage", "1", "--date", "昨天"], 64, "日期应写作 2026-11-21"),
+    (["partners", "list", "--connection", "nowhere.json"], 1, "nowhere.json：无法读取"),
+])
+def test_a_chinese_terminal_is_answered_in_chinese(binaries, words, status, told):
+    assert told in run(binaries, *words, status=status, environment=CHINESE)
 
 
 def test_an_import_refuses_what_it_does_not_understand(running, binaries, tmp_path):

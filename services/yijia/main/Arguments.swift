@@ -11,7 +11,10 @@ enum Arguments {
   static func day(_ text: String) throws -> GoogleType.Date {
     let parts = text.split(separator: "-").compactMap { Int($0) }
     guard parts.count == 3, let day = ChinaDate(year: parts[0], month: parts[1], day: parts[2])
-    else { throw ValidationError("a day is written as 2026-11-21") }
+    else {
+      throw ValidationError(
+        Terminal.text(zh: "日期应写作 2026-11-21", en: "a day is written as 2026-11-21"))
+    }
     return .with {
       ($0.year, $0.month, $0.day) = (Int32(day.year), Int32(day.month), Int32(day.day))
     }
@@ -19,7 +22,10 @@ enum Arguments {
 
   static func instant(_ text: String) throws -> Timestamp {
     guard let date = try? Foundation.Date(text, strategy: .iso8601) else {
-      throw ValidationError("a time is written as 2027-12-31T00:00:00Z (RFC 3339)")
+      throw ValidationError(
+        Terminal.text(
+          zh: "时间应写作 2027-12-31T00:00:00+08:00（RFC 3339）",
+          en: "a time is written as 2027-12-31T00:00:00Z (RFC 3339)"))
     }
     return Timestamp(microseconds: date.microseconds)
   }
@@ -29,8 +35,12 @@ enum Arguments {
     let value = enumValue(text, of: Value.self)
     guard value.rawValue > 0 else {
       let names = contractNames(of: Value.self)
-      let meant = Spelling.nearest(to: text, among: names).map { "; did you mean \($0)?" } ?? ""
-      throw ValidationError("one of \(names.joined(separator: ", "))\(meant)")
+      let list = names.joined(separator: ", ")
+      let meant = Spelling.nearest(to: text, among: names).map {
+        Terminal.text(zh: "；是否应为 \($0)？", en: "; did you mean \($0)?")
+      }
+      throw ValidationError(
+        Terminal.text(zh: "应为其中之一：\(list)\(meant ?? "")", en: "one of \(list)\(meant ?? "")"))
     }
     return value
   }
@@ -38,9 +48,14 @@ enum Arguments {
   /// Refuses a file that could not be written, before anything is done that it is to hold.
   static func requireWritable(_ path: String) throws {
     let file = URL(filePath: path)
-    let folder = file.deletingLastPathComponent().path
-    guard FileManager.default.isWritableFile(atPath: folder), !file.hasDirectoryPath else {
-      throw ConfigurationError("\(path): cannot be written; is its folder there?")
+    let (manager, folder) = (FileManager.default, file.deletingLastPathComponent().path)
+    var isFolder: ObjCBool = false
+    guard manager.isWritableFile(atPath: folder), !file.hasDirectoryPath,
+      !manager.fileExists(atPath: file.path, isDirectory: &isFolder) || !isFolder.boolValue
+    else {
+      throw ConfigurationError(
+        zh: "\(path)：无法写入；它所在的文件夹存在吗？",
+        en: "\(path): cannot be written; is its folder there?")
     }
   }
 }

@@ -47,19 +47,23 @@ struct ConnectionFile: Codable, Sendable {
   static func read(_ path: String) throws -> ConnectionFile {
     guard let data = FileManager.default.contents(atPath: path) else {
       throw ConfigurationError(
-        "\(path): cannot be read; `yijia dev` (make run) and `yijia sign-in` write such a file, "
-          + "--connection names another")
+        zh: "\(path)：无法读取；`yijia sign-in` 和 `yijia dev`（make run）会写出这样的文件，"
+          + "其他的用 --connection 指明",
+        en: "\(path): cannot be read; `yijia dev` (make run) and `yijia sign-in` write such a "
+          + "file, --connection names another")
     }
     do {
       return try JSONDecoder().decode(ConnectionFile.self, from: data)
     } catch DecodingError.keyNotFound(let key, _) {
-      throw ConfigurationError("\(path): \(key.stringValue) is missing")
+      throw ConfigurationError(
+        zh: "\(path)：缺少 \(key.stringValue)", en: "\(path): \(key.stringValue) is missing")
     } catch DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context)
     {
       let key = context.codingPath.first?.stringValue ?? "the file"
-      throw ConfigurationError("\(path): \(key) has a value of the wrong kind")
+      throw ConfigurationError(
+        zh: "\(path)：\(key) 的值类型不对", en: "\(path): \(key) has a value of the wrong kind")
     } catch {
-      throw ConfigurationError("\(path): is no JSON")
+      throw ConfigurationError(zh: "\(path)：不是 JSON", en: "\(path): is not JSON")
     }
   }
 
@@ -82,7 +86,8 @@ struct ConnectionFile: Codable, Sendable {
       }
     guard let value, !value.isEmpty else {
       throw ConfigurationError(
-        "the connection file has no \(key.rawValue); sign in (yijia sign-in), or name another "
+        zh: "连接文件中没有 \(key.rawValue)；请登录（yijia sign-in），或用 --as 指明别的凭证",
+        en: "the connection file has no \(key.rawValue); sign in (yijia sign-in), or name another "
           + "credential with --as")
     }
     return switch credential {

@@ -36,7 +36,9 @@ struct SuiteClient: Sendable {
   /// - Parameter credential: nil for a caller who is to sign in.
   init(file: ConnectionFile, credential: SuiteCredential?) throws {
     guard let gateway = HostPort(file.gateway) else {
-      throw ConfigurationError("gateway: \(file.gateway) is no host:port")
+      throw ConfigurationError(
+        zh: "gateway：\(file.gateway) 不是 HOST:PORT 的形式",
+        en: "gateway: \(file.gateway) is not HOST:PORT")
     }
     var configuration = ClientConfiguration(targets: [gateway])
     configuration.connectMax = Self.connectMax
@@ -90,8 +92,11 @@ enum Explanation {
   private static func withoutGateway(_ message: String) -> String {
     let remedy =
       message.contains("certificate")
-      ? "name its authority, or its name: ca_file, server_name of the connection file"
-      : "does the suite run, and is the address right?"
+      ? Terminal.text(
+        zh: "请在连接文件中写明其签发机构（ca_file）或其中的名称（server_name）",
+        en: "name its authority, or its name: ca_file, server_name of the connection file")
+      : Terminal.text(
+        zh: "服务是否在运行，地址是否正确？", en: "does the suite run, and is the address right?")
     return "\(message); \(remedy)"
   }
 }

@@ -54,9 +54,11 @@ struct Corrections: AsyncParsableCommand {
 
     func fill(_ request: inout RequestCorrectionRequest, _ client: SuiteClient) throws {
       var data = CorrectedData()
-      if personName { data.personName = try SecretInput.readShown("Name") }
-      if residentID { data.residentID = try SecretInput.readShown("Resident ID") }
-      if phone { data.phone = try SecretInput.readShown("Phone number") }
+      if personName { data.personName = try SecretInput.readShown(zh: "姓名", en: "Name") }
+      if residentID {
+        data.residentID = try SecretInput.readShown(zh: "身份证号", en: "Resident ID")
+      }
+      if phone { data.phone = try SecretInput.readShown(zh: "手机号", en: "Phone number") }
       (request.data, request.reason) = (data, reason)
     }
 

@@ -99,15 +99,19 @@ struct Members: AsyncParsableCommand {
     func run() async throws {
       try await connection.with(.staff) { client in
         var request = ListMembersRequest()
-        request.residentID = try SecretInput.readShown("Resident ID")
+        request.residentID = try SecretInput.readShown(zh: "身份证号", en: "Resident ID")
         // Without one the list would be of all members.
         guard !request.residentID.isEmpty else {
-          throw ConfigurationError("the resident ID is empty")
+          throw ConfigurationError(zh: "身份证号是空的", en: "the resident ID is empty")
         }
         request.states = MembershipState.allCases.filter { $0.rawValue > 0 }
         let found = try await client.members.listMembers(request, options: client.options).members
         for member in found { Terminal.say(member.line) }
-        if found.isEmpty { Terminal.note("no member that you see has this resident ID") }
+        if found.isEmpty {
+          Terminal.note(
+            Terminal.text(
+              zh: "您能看到的会员都没有这个身份证号", en: "no member that you see has this resident ID"))
+        }
       }
     }
   }
