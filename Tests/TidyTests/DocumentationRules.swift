@@ -46,8 +46,8 @@ enum DocumentationRules {
     }
   }
 
-  /// Checks that a page of `docs` and its Chinese page have the same commands and code; comments and
-  /// quoted words may be in either language.
+  /// Checks that a page of `docs` and its Chinese page have the same commands and code; comments
+  /// and quoted words may be in either language.
   static func translations(_ repository: Repository) -> [Violation] {
     let suffix = ".zh-CN.md"
     let pages = repository.handWritten.filter {
