@@ -312,6 +312,55 @@ def test_a_region_approves_first_and_staff_work_off_what_waits(running, binaries
         "transfers", "accept", "x", "--to", "y", status=64)
 
 
+@pytest.mark.parametrize("words", [
+    ["organizations", "update", "qinhuangdao"], ["regions", "set", "130300"],
+    ["staff", "update", "0" * 32, "--reason", "a test"],
+])
+def test_a_change_of_nothing_says_where_to_look(running, binaries, words):
+    assert "nothing is named that is to change; --help" in as_staff(
+        running, binaries, *words, status=1)
+
+
+def test_each_wrong_field_has_a_line_of_its_own(running, binaries):
+    told = as_staff(
+        running, binaries, "regions", "set", "130300", "--pool-days", "0", "--unit-threshold", "1",
+        status=1)
+    assert told == (
+        "INVALID_ARGUMENT (INVALID_FIELDS): 2 wrong fields:\n"
+        "  settings.pool_days: 1 to 365.\n  settings.unit_threshold: 2 to 100000.\n")
+    assert "A member number has 11 digits" in as_staff(
+        running, binaries, "members", "show", "1234567890", status=1)
+
+
+def test_a_person_s_data_replace_a_file_and_nothing_else(running, binaries, tmp_path):
+    person = as_staff(running, binaries, "members", "list").split()
+    if not person:
+        roster = tmp_path / "roster.csv"
+        lines = (ROOT / "examples/ceremony-roster.csv").read_text().splitlines()[:2]
+        roster.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        as_staff(running, binaries, "enroll", roster, "--by", "staff")
+        person = as_staff(running, binaries, "members", "list").split()
+
+    def export(to, status=0):
+        return as_staff(
+            running, binaries, "members", "export", person[0], "--reason", "asked for", "--to", to,
+            status=status)
+
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "kept").write_text("kept")
+    assert "is not a file" in export(folder, status=1)
+    assert (folder / "kept").read_text() == "kept"
+    assert "is not a file" in export("/dev/null", status=1)
+    file, link = tmp_path / "person.json", tmp_path / "link.json"
+    file.write_text("of before")
+    link.symlink_to(file)
+    export(link)
+    assert link.is_symlink() and '"record"' in file.read_text()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert sorted(each.name for each in tmp_path.glob("*.draft")) == []
+
+
 # Accounts of staff
 
 def digits(secret):
@@ -390,7 +439,29 @@ def test_a_word_that_is_not_known_is_answered_with_those_that_are(binaries, word
     assert told in run(binaries, *words, status=64)
 
 
+@pytest.mark.parametrize("words, told", [
+    (["--from", "x.sqlite", "--to", "postgres://x"], "--from is sqlite:PATH"),
+    (["--from", "sqlite:x", "--to", "sqlite:y"], "--to is postgres://"),
+])
+def test_a_store_is_moved_from_sqlite_to_postgresql_only(binaries, tmp_path, words, told):
+    assert told in run(binaries, "data", "move", *words, status=64)
+
+
 # Stores
+
+def test_a_configuration_of_any_name_is_of_the_service_that_is_said(running, binaries, tmp_path):
+    config = tmp_path / "production.yaml"
+    config.write_text((running.folder / "members.yaml").read_text())
+    told = run(binaries, "audit", "verify", "--config", config)
+    assert "production.yaml" in told and "--service members" in told
+    tls = running.folder / "tls"
+    assert "intact" in run(
+        binaries, "audit", "verify", "--config", config, "--service", "members", status=0)
+    told = run(
+        binaries, "statistics", "recount", "--config", config, "--service", "members",
+        "--certificate", tls / "members.crt", "--key", tls / "members.key")
+    assert "This kind of caller" in told, "in the terminal's language"
+
 
 def test_a_store_is_adopted_only_where_there_is_one(binaries, tmp_path):
     file = tmp_path / "x.sqlite"

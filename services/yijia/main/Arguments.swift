@@ -45,17 +45,32 @@ enum Arguments {
     return value
   }
 
-  /// Refuses a file that could not be written, before anything is done that it is to hold.
+  /// Refuses a file that could not be written, before anything is done that it is to hold, and what
+  /// is there and is not a file: a folder or a device must not be replaced.
   static func requireWritable(_ path: String) throws {
     let file = URL(filePath: path)
-    let (manager, folder) = (FileManager.default, file.deletingLastPathComponent().path)
-    var isFolder: ObjCBool = false
-    guard manager.isWritableFile(atPath: folder), !file.hasDirectoryPath,
-      !manager.fileExists(atPath: file.path, isDirectory: &isFolder) || !isFolder.boolValue
-    else {
+    let folder = file.deletingLastPathComponent().path
+    guard FileManager.default.isWritableFile(atPath: folder), !file.hasDirectoryPath else {
       throw ConfigurationError(
         zh: "\(path)：无法写入；它所在的文件夹存在吗？",
         en: "\(path): cannot be written; is its folder there?")
     }
+    guard status(of: path).map({ $0.st_mode & S_IFMT == S_IFREG }) ?? true else {
+      throw ConfigurationError(
+        zh: "\(path)：已经存在，但不是文件；请换一个名称",
+        en: "\(path): is there and is not a file; choose another name")
+    }
+  }
+
+  /// Whether two paths lead to the same file.
+  static func isSame(_ one: String, _ other: String) -> Bool {
+    guard let one = status(of: one), let other = status(of: other) else { return false }
+    return one.st_dev == other.st_dev && one.st_ino == other.st_ino
+  }
+
+  /// Returns what the system knows of what a path leads to; nil where there is nothing.
+  private static func status(of path: String) -> stat? {
+    var status = stat()
+    return stat(path, &status) == 0 ? status : nil
   }
 }

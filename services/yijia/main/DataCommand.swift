@@ -26,6 +26,13 @@ struct DataCommand: AsyncParsableCommand {
     @Option(help: "Where they go: postgres://….")
     var to: String
 
+    func validate() throws {
+      guard from.hasPrefix("sqlite:") else { throw ValidationError("--from is sqlite:PATH") }
+      guard ["postgres://", "postgresql://"].contains(where: to.hasPrefix) else {
+        throw ValidationError("--to is postgres://…")
+      }
+    }
+
     func run() async throws {
       try await explained {
         let source = try await openExisting(from)

@@ -51,8 +51,7 @@ struct TableOptions: ParsableArguments {
   func read(_ columns: [CSVColumn]) throws -> CSVFile {
     if let refused {
       try Arguments.requireWritable(refused)
-      let files = [file, refused].map { URL(filePath: $0).resolvingSymlinksInPath().path }
-      guard files[0] != files[1] else {
+      guard !Arguments.isSame(file, refused) else {
         throw ConfigurationError(
           zh: "\(refused)：--refused 就是所读的文件，其中其他的行会丢失；请换一个文件",
           en: "\(refused): --refused is the file that is read, whose other rows would be lost; "

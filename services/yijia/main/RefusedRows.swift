@@ -86,8 +86,13 @@ struct RefusedRow: Sendable {
     let told = (error?.fieldViolations ?? []).map { violation in
       let path = violation.field.prefix { $0 != "[" }
       let column = table.columns.first { $0.path == path }
+      // A field of several columns, such as the consent.
+      let parts = table.columns.filter { $0.path.hasPrefix("\(path).") }.map {
+        table.heading(of: $0.name) ?? $0.name
+      }
       return Problem(
-        column: column?.name ?? violation.field, reason: violation.reason,
+        column: column?.name ?? (parts.isEmpty ? violation.field : parts.joined(separator: ", ")),
+        reason: violation.reason,
         text: Self.allowed(column, row, violation) ?? violation.description_)
     }
     let fields = found + told.filter { one in !found.contains { $0.column == one.column } }

@@ -61,7 +61,7 @@ struct SuiteClient: Sendable {
   func close() async { await channel.shutdown() }
 
   /// The language of messages: the terminal's.
-  private static var acceptLanguage: String { Terminal.isChinese ? "zh-CN" : "en" }
+  static var acceptLanguage: String { Terminal.isChinese ? "zh-CN" : "en" }
 }
 
 /// Formats errors for people.
@@ -69,17 +69,16 @@ enum Explanation {
   static func of(_ error: any Error) -> String {
     guard let error = error as? RPCError else { return "\(error)" }
     if error.code == .unavailable, error.details.isEmpty { return withoutGateway(error.message) }
-    var text = "\(error.code.name): \(error.message)"
-    guard let status = try? GoogleRPC.Status(wireBytes: error.details) else { return text }
-    for detail in status.details {
-      if let info = try? detail.unpack(ErrorInfo.self) { text += "\n  reason: \(info.reason)" }
-      if let request = try? detail.unpack(BadRequest.self) {
-        for violation in request.fieldViolations {
-          text += "\n  \(violation.field): \(violation.description_)"
-        }
-      }
-    }
-    return text
+    let details = (try? GoogleRPC.Status(wireBytes: error.details))?.details ?? []
+    let reason = Self.reason(of: error).map { " (\($0))" } ?? ""
+    let wrong = details.lazy.compactMap { try? $0.unpack(BadRequest.self) }.first?.fieldViolations
+    // The message names all wrong fields in one line: here each has a line of its own.
+    let first = wrong?.first.flatMap { error.message.firstRange(of: "\($0.field): ") }
+    let end = first?.lowerBound ?? error.message.endIndex
+    let lines = (wrong ?? []).map { "\n  \($0.field): \($0.description_)" }
+    let head = error.message[..<end]
+    let lead = head.last == " " ? head.dropLast() : head
+    return "\(error.code.name)\(reason): \(lead)\(lines.joined())"
   }
 
   /// The machine-readable reason of a service's refusal.

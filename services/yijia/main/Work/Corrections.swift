@@ -21,7 +21,7 @@ struct Corrections: AsyncParsableCommand {
     abstract: "Corrections of names, resident IDs and phone numbers: request, list, decide.",
     discussion: """
       Examples:
-        yijia corrections request 1234567890 --phone --reason "has a new number"
+        yijia corrections request 23456789013 --phone --reason "has a new number"
         yijia corrections list
         yijia corrections accept corrections/ID --reason "seen on the ID card"
       """,

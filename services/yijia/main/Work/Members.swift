@@ -58,9 +58,9 @@ struct Members: AsyncParsableCommand {
       Examples:
         yijia members list --ancestor q-130302 --group COURIER
         yijia members find                    reads a resident ID, and shows its member
-        yijia members reveal 1234567890 --reason "phone call on a claim"
-        yijia members retain 1234567890 --cause RETIRED --reason "retired in May"
-        yijia members update 1234567890 --platform 蓝骑配送 --reason "changed the platform"
+        yijia members reveal 23456789013 --reason "phone call on a claim"
+        yijia members retain 23456789013 --cause RETIRED --reason "retired in May"
+        yijia members update 23456789013 --platform 蓝骑配送 --reason "changed the platform"
       """,
     subcommands: [
       ListCommand<List>.self, Find.self, ActionCommand<Show>.self, ListCommand<Log>.self,
@@ -191,7 +191,7 @@ struct Members: AsyncParsableCommand {
       abstract: "Change the work details of a member; what is not named stays.",
       discussion: """
         Names, resident IDs and phone numbers are changed by `yijia corrections`.
-        Example: yijia members update 1234567890 --group COURIER --reason "changed jobs"
+        Example: yijia members update 23456789013 --group COURIER --reason "changed jobs"
         """)
 
     @OptionGroup var connection: ConnectionOptions
@@ -232,7 +232,7 @@ struct Members: AsyncParsableCommand {
           \.details!.newFormWorker, "details.new_form_worker", to: newFormWorker.map { .some($0) })
         var request = UpdateMemberRequest()
         request.requestID = UUID().uuidString
-        (request.member, request.updateMask) = (changes.message, changes.mask)
+        (request.member, request.updateMask) = try changes.finish()
         request.reason = reason
         let updated = try await client.members.updateMember(request, options: client.options)
         Terminal.say(updated.membership?.line ?? "")
