@@ -361,6 +361,19 @@ def test_a_person_s_data_replace_a_file_and_nothing_else(running, binaries, tmp_
     assert sorted(each.name for each in tmp_path.glob("*.draft")) == []
 
 
+@pytest.mark.parametrize("line", ["uot CODE", "out", "CODE CODE", "out CODE CODE"])
+def test_a_line_that_is_no_visit_reports_nothing(running, binaries, line):
+    told = as_staff(running, binaries, "report", text=f"-\n{line}\n-\n", status=1)
+    assert "line 2: a code, -, or out CODE is expected; no visit was reported" in told
+
+
+def test_staff_without_a_partner_s_key_is_told_how_to_enroll(running, binaries, tmp_path):
+    file = connection(running, tmp_path, partner_api_key=None)
+    roster = tmp_path / "roster.csv"
+    roster.write_text(f"{ROSTER}\n{ROW}\n", encoding="utf-8")
+    assert "--by staff" in run(binaries, "enroll", roster, "--connection", file)
+
+
 # Accounts of staff
 
 def digits(secret):

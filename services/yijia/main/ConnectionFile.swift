@@ -84,12 +84,7 @@ struct ConnectionFile: Codable, Sendable {
       case .reviewer: (.reviewerToken, reviewerToken)
       case .checker: (.checkerToken, checkerToken)
       }
-    guard let value, !value.isEmpty else {
-      throw ConfigurationError(
-        zh: "连接文件中没有 \(key.rawValue)；请登录（yijia sign-in），或用 --as 指明别的凭证",
-        en: "the connection file has no \(key.rawValue); sign in (yijia sign-in), or name another "
-          + "credential with --as")
-    }
+    guard let value, !value.isEmpty else { throw Self.missing(key, credential) }
     return switch credential {
     case .partner, .kiosk: ("x-api-key", value)
     case .staff, .reviewer, .checker: ("authorization", "Bearer \(value)")
@@ -98,6 +93,27 @@ struct ConnectionFile: Codable, Sendable {
 }
 
 extension ConnectionFile {
+  private static func missing(
+    _ key: CodingKeys, _ credential: SuiteCredential
+  ) -> ConfigurationError {
+    switch credential {
+    case .partner:
+      ConfigurationError(
+        zh: "连接文件中没有合作平台的密钥 \(key.rawValue)；工会人员办理入会请加 --by staff",
+        en: "the connection file has no \(key.rawValue), the key of a partner; staff enrolls with "
+          + "--by staff")
+    case .kiosk:
+      ConfigurationError(
+        zh: "连接文件中没有终端的密钥 \(key.rawValue)",
+        en: "the connection file has no \(key.rawValue), the key of a kiosk")
+    case .staff, .reviewer, .checker:
+      ConfigurationError(
+        zh: "连接文件中没有 \(key.rawValue)；请登录（yijia sign-in），或用 --as 指明别的凭证",
+        en: "the connection file has no \(key.rawValue); sign in (yijia sign-in), or name another "
+          + "credential with --as")
+    }
+  }
+
   /// Runs `body` with a client that uses one of the credentials.
   /// - Parameter credential: nil for a caller who is to sign in.
   func calling<Result>(

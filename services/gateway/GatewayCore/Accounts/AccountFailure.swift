@@ -146,7 +146,7 @@ extension AccountFailure {
     case .signInRefused:
       LocalizedText(
         zh: "登录信息有误，请核对后重试；如忘记密码，请联系管理员。",
-        en: "What you signed in with does not hold: check it, or ask the administrator.")
+        en: "The user name, password or code is wrong: check them, or ask the administrator.")
     case .totpRequired:
       LocalizedText(zh: "请输入身份验证器上的六位数字。", en: "Enter the six digits of the authenticator.")
     case .signInDelayed:
