@@ -123,6 +123,14 @@ struct ConfigurationTests {
         """)
   }
 
+  @Test("a key that is stated twice is named, and nothing else of the file is shown")
+  func duplicates() {
+    let error = #expect(throws: ConfigurationError.self) {
+      try parse("label: secret\nservice:\n  drain_seconds: 1\n  drain_seconds: 2")
+    }
+    #expect(error?.description == "example.yaml: drain_seconds: stated more than once (line 3)")
+  }
+
   @Test("of a file's section, other keys are not read, and faults have their whole path")
   func section() throws {
     func parse(_ text: String) throws -> ServiceConfiguration {
