@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import GoogleType
 import MembersV1
+import ServiceKit
 
 struct Import: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
