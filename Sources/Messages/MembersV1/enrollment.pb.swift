@@ -74,7 +74,7 @@ public enum EnrollmentState: Enumeration {
   ]
 }
 
-/// The rule that selected the receiving organization; see SPEC, routing.
+/// The rule that selected the receiving organization; services/members/README.md has the rules.
 public enum Route: Enumeration {
   /// Not set, or not visible to this caller.
   case unspecified
