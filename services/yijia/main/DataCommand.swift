@@ -36,7 +36,7 @@ struct DataCommand: AsyncParsableCommand {
     func run() async throws {
       try await explained {
         let source = try await openExisting(from)
-        let target = try await openDatabase(url: to, patience: Limits.openPatience)
+        let target = try await openExisting(to, patience: Limits.openPatience)
         let moved = try await StoreMove(from: source, to: target).run { table, done, total in
           Terminal.progress("\(table): \(done) of \(total)")
         }

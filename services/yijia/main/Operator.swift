@@ -143,13 +143,15 @@ struct OperatorOptions: ParsableArguments {
   }
 }
 
-/// Opens an existing store; a missing file is an error, not created.
-func openExisting(_ url: String) async throws -> any Database {
+/// Opens an existing store; a missing one is an error, not created.
+func openExisting(
+  _ url: String, patience: Swift.Duration = .zero
+) async throws -> any Database {
   let path = url.hasPrefix("sqlite:") ? String(url.dropFirst("sqlite:".count)) : nil
   if let path, !FileManager.default.fileExists(atPath: path) {
     throw ConfigurationError("\(path): there is no store")
   }
-  return try await openDatabase(url: url)
+  return try await openDatabase(url: url, patience: patience, createsStore: false)
 }
 
 /// Runs a command's work and prints its error for people.
