@@ -47,7 +47,8 @@ public final class Server: Sendable {
 
   /// Starts to listen. Raises the process's limit of open files if so many connections need it.
   /// - Returns: The address, with the port that was taken.
-  /// - Throws: An error if the address is not available or the TLS files cannot be used.
+  /// - Throws: ``ListenError`` if the address is not available; `TLSError` if the TLS files cannot
+  ///   be used.
   public func start() async throws -> HostPort {
     if let tls = configuration.tls { use(try credentials(tls)) }
     let connectionsMax = Descriptors.connectionsMax(configuration.connectionsMax)
@@ -101,14 +102,18 @@ public final class Server: Sendable {
   private func listen(_ bootstrap: ServerBootstrap) async throws -> any NIOCore.Channel {
     let address = configuration.address
     guard let path = address.socketPath else {
-      return try await bootstrap.bind(host: address.host, port: address.port).get()
+      do {
+        return try await bootstrap.bind(host: address.host, port: address.port).get()
+      } catch let error as IOError {
+        throw ListenError(address: address, code: error.errnoCode)
+      }
     }
     // A killed server leaves its socket file behind; one that another server listens on is kept.
     let other = try? await ClientBootstrap(group: loops.group).connect(unixDomainSocketPath: path)
       .get()
     if let other {
       try await other.close()
-      throw IOError(errnoCode: EADDRINUSE, reason: "another server listens on \(address)")
+      throw ListenError(address: address, code: EADDRINUSE)
     }
     return try await bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true)
       .get()

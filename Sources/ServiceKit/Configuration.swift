@@ -99,6 +99,10 @@ private func readConfiguration<Value: CheckedConfiguration>(
     encoder.outputFormatting = .withoutEscapingSlashes
     standard = try Yams.compose(
       yaml: String(decoding: encoder.encode(defaults), as: UTF8.self), .basic)
+  } catch YamlError.duplicatedKeysInMapping(let keys, let context) {
+    // The error's own text is the whole file, with what is secret in it.
+    let names = keys.sorted().map { "\($0): stated more than once" }.joined(separator: "; ")
+    throw ConfigurationError("\(file): \(names) (line \(context.mark.line))")
   } catch {
     throw ConfigurationError("\(file): \(error)")
   }

@@ -137,7 +137,25 @@ extension ConfigurationDecoder: SingleValueDecodingContainer {
     throw DecodingError.typeMismatch(type, .init(codingPath: [], debugDescription: path))
   }
 
-  func decode<Value: Decodable>(_ type: Value.Type) throws -> Value { try Value(from: self) }
+  func decode<Value: Decodable>(_ type: Value.Type) throws -> Value {
+    do {
+      return try Value(from: self)
+    } catch {
+      guard let type = type as? any CaseIterable.Type, let choices = Self.cases(type) as? [Value],
+        let first = choices.first
+      else { throw error }
+      // A name that the enumeration does not have; what is not even text is recorded already.
+      if Self.scalar(String.self, stated) != nil {
+        let names = choices.map { "\(($0 as? any RawRepresentable)?.rawValue ?? $0)" }
+        refuse("one of \(names.joined(separator: ", "))")
+      }
+      return first
+    }
+  }
+
+  private static func cases<Choice: CaseIterable>(_ type: Choice.Type) -> [Any] {
+    type.allCases.map { $0 }
+  }
 
   private static func scalar<Value: ScalarConstructible>(
     _ type: Value.Type, _ node: Node?

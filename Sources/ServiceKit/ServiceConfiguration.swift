@@ -46,6 +46,7 @@ public struct ServiceConfiguration: CheckedConfiguration, Hashable {
     var wrong: [String] = []
     if !(0...65_535).contains(listen.port) { wrong.append("listen.port: 0 to 65535") }
     if !(0...65_535).contains(admin.port) { wrong.append("admin.port: 0 to 65535") }
+    if !admin.isLoopback { wrong.append("admin.host: \(ListenAddress.loopbackText)") }
     if !["sqlite:", "postgres://", "postgresql://"].contains(where: database.hasPrefix) {
       wrong.append("database: sqlite:PATH or postgres://…")
     }
@@ -67,6 +68,15 @@ public struct ListenAddress: Codable, Sendable, Hashable {
     self.host = host
     self.port = port
   }
+
+  /// Whether what is sent there stays on this machine.
+  public var isLoopback: Bool { Self.loopbackHosts.contains(host) }
+
+  /// Hosts that plaintext does not leave.
+  public static let loopbackHosts: Set = ["127.0.0.1", "::1", "localhost"]
+
+  /// What the host of an admin port may be, for ``Faults``.
+  public static let loopbackText = "a loopback address, for it is plaintext"
 }
 
 /// Files of a workload's mutual TLS, in PEM.
@@ -168,7 +178,7 @@ public struct ServiceAddress: Codable, Sendable, Hashable {
   /// Returns the faults of a list of addresses, for ``Faults``.
   public static func faults(ofTargets targets: [String], at field: String) -> [String] {
     if targets.isEmpty { return ["\(field): at least one host:port"] }
-    return targets.filter { !isHostPort($0) }.map { "\(field): \($0) is no host:port" }
+    return targets.filter { !isHostPort($0) }.map { "\(field): \($0) is not host:port" }
   }
 
   private static func isHostPort(_ text: String) -> Bool {

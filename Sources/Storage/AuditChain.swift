@@ -161,7 +161,7 @@ public struct AuditReport: Sendable, Hashable {
 
   /// A human-readable summary in one line.
   public var summary: String {
-    guard let problem else { return "intact: \(rows) rows in \(heads.count) chains" }
+    guard let problem else { return "intact: \(rows) rows, chains: \(heads.count)" }
     let chain = problem.chain.isEmpty ? "(removed)" : problem.chain
     return "NOT intact: chain \(chain), row \(problem.sequence): \(problem.kind.rawValue)"
   }

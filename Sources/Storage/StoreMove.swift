@@ -52,7 +52,9 @@ public struct StoreMove: Sendable {
     }
     for table in tables where table.name != "storage_meta" {
       guard try await target.read(Self.count(table.name)) == 0 else {
-        throw Refusal("the target has rows already: \(table.name)")
+        throw Refusal(
+          "the target has rows already, in \(table.name): drop its schema and make it again "
+            + "(--migrate), before any service starts on it")
       }
     }
     let sourceReport = try await source.verifyAudit()

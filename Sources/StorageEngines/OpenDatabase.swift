@@ -8,13 +8,15 @@ internal import StorageSQLite
 ///   - url: `sqlite:PATH` (a file used by one process) or `postgres://…` (replicas); see
 ///     `SQLiteDatabase.open` and `PostgresDatabase.open`.
 ///   - patience: How long to wait for an unreachable server, when opening, migrating and altering.
+///   - createsStore: Whether to make the store in PostgreSQL where there is none.
 /// - Throws: `StorageError`.
 public func openDatabase(
-  url: String, patience: Duration = .zero
+  url: String, patience: Duration = .zero, createsStore: Bool = true
 ) async throws -> any Database {
   if url.hasPrefix("postgres") {
     var options = PostgresOptions()
     options.openMax = patience
+    options.createsStore = createsStore
     return try await PostgresDatabase.open(url: url, options: options)
   }
   return try await SQLiteDatabase.open(url: url)

@@ -22,6 +22,8 @@ public struct PostgresOptions: Sendable {
   /// How long a call waits without a connection before it is refused as `unreachable`: the duration
   /// of a server restart. A failover takes longer and is reported to callers.
   public var outageMax = Duration.seconds(2)
+  /// Whether opening makes the store, and its schema, where there is none; else that is refused.
+  public var createsStore = true
   /// How long opening, migrating and altering wait for an unreachable server.
   public var openMax = Duration.zero
   /// How long the server may owe an answer before it is probed over another connection. A hung

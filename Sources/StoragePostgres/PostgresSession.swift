@@ -191,6 +191,7 @@ struct PostgresMigrator {
 
   /// Creates the engine-owned tables and the epoch of the store's feed.
   func prepare() throws {
+    if !options.createsStore { try requireStore() }
     try inTransaction { link in
       try checkDatabase(link)
       try link.run(PostgresText.schema(StorageSchema.migrationTable))
@@ -201,6 +202,19 @@ struct PostgresMigrator {
           "INSERT INTO storage_meta (name, value) VALUES ('epoch', ?1)",
           [.integer(Int64.random(in: 1...Int64.max))])
       }
+    }
+  }
+
+  /// - Throws: `StorageError.address` where the schema holds no store.
+  private func requireStore() throws {
+    let link = try PostgresSession.connect(url, options)
+    defer { link.close() }
+    let rows = try link.rows("SELECT to_regclass('storage_migration')::text AS name")
+    guard let row = rows.first, try !row.isNull("name") else {
+      throw StorageError.address(
+        .init(
+          "its schema holds no store, which a service makes (--migrate); the schema is named by "
+            + "options=-csearch_path%3DNAME"))
     }
   }
 

@@ -130,6 +130,7 @@ ROW = "张三,,,COURIER,1,x,2025-11-24T09:30:00+08:00"
     (f"{ROSTER}\n{ROW}\n\"{ROW}\n{ROW}\n", ["row 3: a quotation mark opens a cell"]),
     (f"{ROSTER}\n{ROW}x\"\n", ["row 2: a cell with a quotation mark"]),
     ("姓名,phone\n张三,1\n", ["column resident_id (身份证号) is missing"]),
+    ("姓名,手机号码\n张三,1\n", ["column \"手机号码\" is unknown; did you mean 手机号?"]),
     ("", ["is empty"]),
 ])
 def test_a_table_that_is_not_sure_is_refused_before_anything_is_sent(
@@ -138,6 +139,68 @@ def test_a_table_that_is_not_sure_is_refused_before_anything_is_sent(
     roster.write_text(text, encoding="utf-8")
     said = run(binaries, "enroll", roster)
     assert all(part in said for part in [str(roster), *told]), said
+
+
+def test_a_table_is_not_read_whose_refused_rows_could_not_be_kept(binaries, tmp_path):
+    roster = tmp_path / "roster.csv"
+    roster.write_text(f"{ROSTER}\n{ROW}\n", encoding="utf-8")
+    (tmp_path / "link.csv").symlink_to(roster)
+    for file, told in [
+            (roster, "--refused is the file that is read"),
+            (tmp_path / "link.csv", "--refused is the file that is read"),
+            (tmp_path / "nowhere/mend.csv", "cannot be written"), (tmp_path, "cannot be written")]:
+        for command in ("enroll", "import", "pool dispatch"):
+            assert told in run(binaries, *command.split(), roster, "--refused", file)
+    assert roster.read_text(encoding="utf-8") == f"{ROSTER}\n{ROW}\n"
+
+
+def test_a_roster_without_anybodys_identity_is_not_compared(binaries, tmp_path):
+    roster = tmp_path / "roster.csv"
+    roster.write_text("姓名,手机号\n张三,13900000000\n", encoding="utf-8")
+    assert "resident_id (身份证号) or resident_id_sha256" in run(
+        binaries, "roster", "compare", roster, "--purpose", "a test")
+
+
+# In Chinese
+
+CHINESE = {"LC_ALL": "zh_CN.UTF-8"}
+
+
+@pytest.mark.parametrize("text, told", [
+    (f"{ROSTER},labor\n{ROW},NONE\n", "没有“labor”这一列；加上 --ignore \"labor\" 可跳过它"),
+    ("姓名,手机号码\n张三,1\n", "没有“手机号码”这一列；是否应为 手机号？"),
+    ("姓名,phone\n张三,1\n", "缺少“身份证号”列（resident_id）"),
+    (f"{ROSTER}\n{ROW},x\n", "第 2 行有 8 格，表头有 7 格"),
+    (f"{ROSTER}\n\"{ROW}\n", "第 2 行：有一格以双引号开头，却没有以双引号结尾"),
+    ("", "没有内容"),
+])
+def test_a_chinese_terminal_is_told_in_chinese_what_is_wrong_with_a_table(
+        binaries, tmp_path, text, told):
+    roster = tmp_path / "roster.csv"
+    roster.write_text(text, encoding="utf-8")
+    assert told in run(binaries, "enroll", roster, environment=CHINESE)
+
+
+def test_a_chinese_terminal_is_told_of_refused_rows_by_the_headings_of_the_file(
+        running, binaries, tmp_path):
+    tree = tmp_path / "tree.csv"
+    tree.write_text(
+        "外部编号,上级外部编号,名称,类型,层级,地区代码,接收个人\n"
+        "a1,qinhuangdao,甲公司工会,ENTERPRISE_UNION,BASIC,130302,也许\n", encoding="utf-8")
+    told = run(
+        binaries, "import", "--connection", running.folder / "connection.json", tree, status=2,
+        environment=CHINESE)
+    assert "已保存 0 个组织，1 行被退回。" in told
+    assert "第 2 行，接收个人：应为 true 或 false、是或否。（INVALID_VALUE）" in told
+
+
+@pytest.mark.parametrize("words, status, told", [
+    (["enrol", "x"], 64, "yijia：没有命令 enrol；是否应为 enroll？"),
+    (["partners", "usage", "1", "--date", "昨天"], 64, "日期应写作 2026-11-21"),
+    (["partners", "list", "--connection", "nowhere.json"], 1, "nowhere.json：无法读取"),
+])
+def test_a_chinese_terminal_is_answered_in_chinese(binaries, words, status, told):
+    assert told in run(binaries, *words, status=status, environment=CHINESE)
 
 
 def test_an_import_refuses_what_it_does_not_understand(running, binaries, tmp_path):
@@ -249,6 +312,68 @@ def test_a_region_approves_first_and_staff_work_off_what_waits(running, binaries
         "transfers", "accept", "x", "--to", "y", status=64)
 
 
+@pytest.mark.parametrize("words", [
+    ["organizations", "update", "qinhuangdao"], ["regions", "set", "130300"],
+    ["staff", "update", "0" * 32, "--reason", "a test"],
+])
+def test_a_change_of_nothing_says_where_to_look(running, binaries, words):
+    assert "nothing is named that is to change; --help" in as_staff(
+        running, binaries, *words, status=1)
+
+
+def test_each_wrong_field_has_a_line_of_its_own(running, binaries):
+    told = as_staff(
+        running, binaries, "regions", "set", "130300", "--pool-days", "0", "--unit-threshold", "1",
+        status=1)
+    assert told == (
+        "INVALID_ARGUMENT (INVALID_FIELDS): 2 wrong fields:\n"
+        "  settings.pool_days: 1 to 365.\n  settings.unit_threshold: 2 to 100000.\n")
+    assert "A member number has 11 digits" in as_staff(
+        running, binaries, "members", "show", "1234567890", status=1)
+
+
+def test_a_person_s_data_replace_a_file_and_nothing_else(running, binaries, tmp_path):
+    person = as_staff(running, binaries, "members", "list").split()
+    if not person:
+        roster = tmp_path / "roster.csv"
+        lines = (ROOT / "examples/ceremony-roster.csv").read_text().splitlines()[:2]
+        roster.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        as_staff(running, binaries, "enroll", roster, "--by", "staff")
+        person = as_staff(running, binaries, "members", "list").split()
+
+    def export(to, status=0):
+        return as_staff(
+            running, binaries, "members", "export", person[0], "--reason", "asked for", "--to", to,
+            status=status)
+
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "kept").write_text("kept")
+    assert "is not a file" in export(folder, status=1)
+    assert (folder / "kept").read_text() == "kept"
+    assert "is not a file" in export("/dev/null", status=1)
+    file, link = tmp_path / "person.json", tmp_path / "link.json"
+    file.write_text("of before")
+    link.symlink_to(file)
+    export(link)
+    assert link.is_symlink() and '"record"' in file.read_text()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert sorted(each.name for each in tmp_path.glob("*.draft")) == []
+
+
+@pytest.mark.parametrize("line", ["uot CODE", "out", "CODE CODE", "out CODE CODE"])
+def test_a_line_that_is_no_visit_reports_nothing(running, binaries, line):
+    told = as_staff(running, binaries, "report", text=f"-\n{line}\n-\n", status=1)
+    assert "line 2: a code, -, or out CODE is expected; no visit was reported" in told
+
+
+def test_staff_without_a_partner_s_key_is_told_how_to_enroll(running, binaries, tmp_path):
+    file = connection(running, tmp_path, partner_api_key=None)
+    roster = tmp_path / "roster.csv"
+    roster.write_text(f"{ROSTER}\n{ROW}\n", encoding="utf-8")
+    assert "--by staff" in run(binaries, "enroll", roster, "--connection", file)
+
+
 # Accounts of staff
 
 def digits(secret):
@@ -327,7 +452,29 @@ def test_a_word_that_is_not_known_is_answered_with_those_that_are(binaries, word
     assert told in run(binaries, *words, status=64)
 
 
+@pytest.mark.parametrize("words, told", [
+    (["--from", "x.sqlite", "--to", "postgres://x"], "--from is sqlite:PATH"),
+    (["--from", "sqlite:x", "--to", "sqlite:y"], "--to is postgres://"),
+])
+def test_a_store_is_moved_from_sqlite_to_postgresql_only(binaries, tmp_path, words, told):
+    assert told in run(binaries, "data", "move", *words, status=64)
+
+
 # Stores
+
+def test_a_configuration_of_any_name_is_of_the_service_that_is_said(running, binaries, tmp_path):
+    config = tmp_path / "production.yaml"
+    config.write_text((running.folder / "members.yaml").read_text())
+    told = run(binaries, "audit", "verify", "--config", config)
+    assert "production.yaml" in told and "--service members" in told
+    tls = running.folder / "tls"
+    assert "intact" in run(
+        binaries, "audit", "verify", "--config", config, "--service", "members", status=0)
+    told = run(
+        binaries, "statistics", "recount", "--config", config, "--service", "members",
+        "--certificate", tls / "members.crt", "--key", tls / "members.key")
+    assert "This kind of caller" in told, "in the terminal's language"
+
 
 def test_a_store_is_adopted_only_where_there_is_one(binaries, tmp_path):
     file = tmp_path / "x.sqlite"

@@ -98,6 +98,31 @@ def test_the_guides_own_file_is_understood(partner):
     assert sum("application." in line for line in lines) == 1
 
 
+@pytest.mark.parametrize("command", ["enroll", "stream"])
+def test_a_file_that_is_not_there_or_not_understood_is_named(partner, tmp_path, command):
+    if partner.language == "curl":
+        return  # curl and jq say so, each with a status of its own.
+    told = "\n".join(partner(command, tmp_path / "none.ndjson", status=1))
+    assert "none.ndjson" in told and "Traceback" not in told, told
+    file = write(tmp_path / "people.ndjson", 1)
+    file.write_text(file.read_text() + "\n{\n")
+    told = partner(command, file, status=1)
+    assert told[-1].startswith("line 3: ") and "Traceback" not in "".join(told), told
+    told = "\n".join(partner(command, file, connection=tmp_path / "none.json", status=1))
+    assert "none.json" in told and "Traceback" not in told, told
+
+
+def test_rows_are_told_apart_that_have_no_number(partner, tmp_path):
+    if partner.language == "curl":
+        return  # It sends the file as it is.
+    file = write(tmp_path / "people.ndjson", 3, phone="12")
+    file.write_text(re.sub(r'"row": \d+, ', "", file.read_text()))
+    told = partner("stream", file)
+    assert any(line.startswith("row 3: ") for line in told), told
+    if partner.language == "swift":
+        assert sum("enrollments/" in line for line in told) == 2
+
+
 class Failed(grpc.RpcError):
     """An error of a call, with the RetryInfo that it states."""
 

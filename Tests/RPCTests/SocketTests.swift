@@ -68,6 +68,19 @@ struct SocketTests {
     try await loops.shutdown()
   }
 
+  @Test("an address that another server has is named")
+  func taken() async throws {
+    let loops = EventLoops(threads: 1)
+    let server = try Self.server(at: HostPort(host: "127.0.0.1", port: 0), loops)
+    let address = try await server.start()
+    let error = await #expect(throws: ListenError.self) {
+      _ = try await Self.server(at: address, loops).start()
+    }
+    #expect(error?.description == "cannot listen on \(address): Address already in use")
+    await server.shutdown(grace: .zero)
+    try await loops.shutdown()
+  }
+
   private struct Bound {
     let descriptor: Int32
 

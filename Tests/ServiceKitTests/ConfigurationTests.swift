@@ -103,6 +103,34 @@ struct ConfigurationTests {
         """)
   }
 
+  @Test("a word that is none of a choice is named with those that are, beside other faults")
+  func choices() {
+    enum Color: String, Codable, Sendable, CaseIterable { case red = "RED", green = "GREEN" }
+    struct Colors: CheckedConfiguration {
+      var colors: [Color] = []
+      var limit = 1
+      func faults() -> [String] { limit > 1 ? ["limit: 1"] : [] }
+    }
+    let error = #expect(throws: ConfigurationError.self) {
+      try parseConfiguration(
+        Colors.self, defaults: Colors(), text: "colors: [RED, BLUE, [x]]\nlimit: 2\nlimmit: 3",
+        file: "f")
+    }
+    #expect(
+      error?.description == """
+        f: colors[1]: expected one of RED, GREEN, not "BLUE" (line 1); \
+        colors[2]: expected text, not a list (line 1); limmit: unknown key (line 3); limit: 1
+        """)
+  }
+
+  @Test("a key that is stated twice is named, and nothing else of the file is shown")
+  func duplicates() {
+    let error = #expect(throws: ConfigurationError.self) {
+      try parse("label: secret\nservice:\n  drain_seconds: 1\n  drain_seconds: 2")
+    }
+    #expect(error?.description == "example.yaml: drain_seconds: stated more than once (line 3)")
+  }
+
   @Test("of a file's section, other keys are not read, and faults have their whole path")
   func section() throws {
     func parse(_ text: String) throws -> ServiceConfiguration {
@@ -148,11 +176,12 @@ struct ConfigurationTests {
   @Test("every value out of its range is named, in one error")
   func limits() {
     var service = ServiceConfiguration(name: "example", port: 70_000)
+    service.admin.host = "0.0.0.0"
     service.database = "mysql:x"
     service.logLevel = "loud"
     #expect { try service.validate() } throws: { error in
       let text = "\(error)"
-      return ["listen.port: ", "; database: ", "; log_level: one of trace, "]
+      return ["listen.port: ", "; admin.host: ", "; database: ", "; log_level: one of trace, "]
         .allSatisfy(text.contains)
     }
   }

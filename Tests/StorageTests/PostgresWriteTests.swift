@@ -33,6 +33,21 @@ struct PostgresWriteTests {
     }
   }
 
+  @Test("a store that must be there already is not made")
+  func existing() async throws {
+    var options = PostgresOptions()
+    options.createsStore = false
+    try await Engine.postgres.withStore { store in
+      for _ in 0..<2 {
+        await #expect(throws: StorageError.self) {
+          try await PostgresDatabase.open(url: store.url, options: options).close()
+        }
+      }
+      try await PostgresDatabase.open(url: store.url).close()
+      try await PostgresDatabase.open(url: store.url, options: options).close()
+    }
+  }
+
   @Test("a write that is rolled back repeatedly waits no longer than others")
   func waits() async throws {
     var options = PostgresOptions()

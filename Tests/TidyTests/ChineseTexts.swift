@@ -2,14 +2,15 @@
 enum ChineseTexts {
   private static let folders = [
     "Sources/ServiceKit/", "services/gateway/", "services/members/", "services/stations/",
+    "services/yijia/",
   ]
   private static let half: Set<Character> = [",", ";", ":", "!", "?"]
 
   /// Half-width punctuation next to a Chinese character, on the lines of a `zh:` text, and on any
-  /// line of a page.
+  /// line of a page or a Chinese document.
   static func halfWidth(_ repository: Repository) -> [Violation] {
     let pages = repository.handWritten.filter { file in
-      [".js", ".html"].contains(where: file.path.hasSuffix)
+      [".js", ".html", ".zh-CN.md"].contains(where: file.path.hasSuffix)
     }
     let texts = repository.swift.filter { file in folders.contains(where: file.path.hasPrefix) }
     let lines =

@@ -1,4 +1,5 @@
-/// Public declarations are documented; the front pages list all targets of the Makefile.
+/// Public declarations are documented; the front pages list all targets of the Makefile; a page has
+/// the same code in both languages.
 enum DocumentationRules {
   /// Finds public types of the libraries without a doc comment. An `AsyncIterator` is documented by
   /// its sequence.
@@ -43,6 +44,44 @@ enum DocumentationRules {
           remedy: "add it to the table of commands, in both languages")
       }
     }
+  }
+
+  /// Checks that a page of `docs` and its Chinese page have the same commands and code; comments
+  /// and quoted words may be in either language.
+  static func translations(_ repository: Repository) -> [Violation] {
+    let suffix = ".zh-CN.md"
+    let pages = repository.handWritten.filter {
+      $0.path.hasPrefix("docs/") && $0.path.hasSuffix(suffix)
+    }
+    return pages.flatMap { page -> [Violation] in
+      let original = "\(page.path.dropLast(suffix.count)).md"
+      guard let file = repository.file(original) else { return [] }
+      let (own, wanted) = (code(of: page.text), code(of: file.text))
+      let difference = zip(own, wanted).first { $0.0.text != $0.1.text }?.0.line
+      guard difference != nil || own.count != wanted.count else { return [] }
+      return [
+        Violation(
+          path: page.path, line: difference ?? 0, finding: "has other code than \(original)",
+          remedy: "copy the block; only comments and quoted words are translated")
+      ]
+    }
+  }
+
+  /// The lines of code blocks, without comments and quoted words.
+  private static func code(of text: Text) -> [(line: Int, text: String)] {
+    var (isCode, found): (Bool, [(Int, String)]) = (false, [])
+    for number in 0..<text.lineCount {
+      let line = text.line(number + 1).drop { $0 == " " }
+      if line.hasPrefix("```") {
+        isCode.toggle()
+      } else if isCode {
+        let code = " \(line)".split(separator: " #", omittingEmptySubsequences: false)[0]
+        let words = code.split(separator: "\"", omittingEmptySubsequences: false).enumerated()
+          .filter { $0.offset.isMultiple(of: 2) }.map { $0.element.filter { $0 != " " } }
+        if words != [""] { found.append((number + 1, words.joined(separator: "\""))) }
+      }
+    }
+    return found
   }
 
   static func makeTargets(_ repository: Repository) -> [String] {

@@ -150,4 +150,17 @@ struct LayoutDetectorTests {
     let found = DocumentationRules.frontPages(repository([makefile]))
     #expect(places(found) == ["README.md", "README.zh-CN.md"])
   }
+
+  @Test("code that differs between the languages of a page is found")
+  func translations() {
+    let page = SourceFile("docs/a.md", "run:\n```\ncd x   # go there\nsay \"yes\"\n```\n")
+    let good = SourceFile("docs/a.zh-CN.md", "```\ncd x   # 进入\nsay \"好\"\n```\n")
+    let other = SourceFile("docs/a.zh-CN.md", "```\ncd x\nsay no\n```\n")
+    let short = SourceFile("docs/a.zh-CN.md", "```\ncd x\n```\n")
+    expectNone(DocumentationRules.translations(repository([page, good])))
+    #expect(
+      places(DocumentationRules.translations(repository([page, other]))) == ["docs/a.zh-CN.md:3"])
+    #expect(
+      places(DocumentationRules.translations(repository([page, short]))) == ["docs/a.zh-CN.md"])
+  }
 }

@@ -135,6 +135,7 @@ struct SourceDetectorTests {
     #expect(lines(ChineseTexts.halfWidth(repository(path, source))) == [1])
     let script = "// 注释,\nsay(\"已过期,请重试。\")\nsay(\"已过期，请重试。\")"
     #expect(lines(ChineseTexts.halfWidth(repository("services/a/web/a.js", script))) == [2])
+    #expect(lines(ChineseTexts.halfWidth(repository("docs/a.zh-CN.md", "好,\n好，\n"))) == [1])
   }
 
   @Test("a leftover marker is found in any kind of file", arguments: LeftoverRules.markers)

@@ -58,4 +58,7 @@ struct TidyTests {
 
   @Test("both front pages list every make target")
   func frontPages() { expectNone(DocumentationRules.frontPages(repository)) }
+
+  @Test("a page of docs has the same code in both languages")
+  func translations() { expectNone(DocumentationRules.translations(repository)) }
 }

@@ -159,11 +159,19 @@ private struct Connection: Decodable {
   var partnerApiKey: String
 }
 
-enum PartnerError: Error {
+enum PartnerError: Error, CustomStringConvertible {
   case noAddress(String)
+  case wrongLine(Int, any Error)
+
+  var description: String {
+    switch self {
+    case .noAddress(let text): "gateway: \(text) is not host:port"
+    case .wrongLine(let number, let error): "line \(number): \(error)"
+    }
+  }
 }
 
-/// Requests, one a line, as JSON: {"requestId": …, "row": …, "application": {…}}.
+/// Requests, one a line, as JSON: {"requestId": …, "application": {…}}. A row is a line's number.
 func requests(in file: String) throws -> [EnrollMembersRequest] {
   let registry = try TypeRegistry([
     MembersV1Descriptors.fileDescriptorSet, GoogleProtobufDescriptors.fileDescriptorSet,
@@ -173,7 +181,18 @@ func requests(in file: String) throws -> [EnrollMembersRequest] {
     return []
   }
   let mapping = JSONMapping(registry)
-  return try String(contentsOfFile: file, encoding: .utf8).split(separator: "\n").map { line in
-    try EnrollMembersRequest(wireBytes: try mapping.wire(fromJSON: Array(line.utf8), to: type))
+  let lines = try String(contentsOfFile: file, encoding: .utf8)
+    .split(separator: "\n", omittingEmptySubsequences: false)
+  var requests: [EnrollMembersRequest] = []
+  for (index, line) in lines.enumerated() where !line.isEmpty {
+    do {
+      let wire = try mapping.wire(fromJSON: Array(line.utf8), to: type)
+      var request = try EnrollMembersRequest(wireBytes: wire)
+      request.row = Int64(index + 1)
+      requests.append(request)
+    } catch {
+      throw PartnerError.wrongLine(index + 1, error)
+    }
   }
+  return requests
 }

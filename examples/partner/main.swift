@@ -14,9 +14,15 @@ guard arguments.count >= 2 else {
   exit(2)
 }
 let loops = EventLoops(threads: 1)
-let partner = try Partner(connection: arguments[0], loops: loops)
+
+/// Ends the program with what is wrong.
+func fail(_ text: String) -> Never {
+  FileHandle.standardError.write(Data((text + "\n").utf8))
+  exit(1)
+}
 
 do {
+  let partner = try Partner(connection: arguments[0], loops: loops)
   let argument: String? = arguments.count > 2 ? arguments[2] : nil
   switch (arguments[1], argument) {
   case ("enroll", let file?):
@@ -45,6 +51,7 @@ do {
     exit(2)
   }
 } catch let error as RPCError {
-  FileHandle.standardError.write(Data((Partner.explanation(of: error) + "\n").utf8))
-  exit(1)
+  fail(Partner.explanation(of: error))
+} catch {
+  fail("\(error)")
 }

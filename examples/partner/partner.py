@@ -32,10 +32,18 @@ def connect(file):
 
 
 def read(file):
-    """Requests, one a line, as JSON: {"requestId": …, "row": …, "application": {…}}."""
+    """Requests, one a line, as JSON: {"requestId": …, "application": {…}}. A row is a line's
+    number."""
     with open(file, encoding="utf-8") as lines:
-        for line in lines:
-            yield json_format.Parse(line, enrollment_pb2.EnrollMembersRequest())
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                request = json_format.Parse(line, enrollment_pb2.EnrollMembersRequest())
+            except json_format.ParseError as wrong:
+                raise SystemExit(f"line {number}: {wrong}") from None
+            request.row = number
+            yield request
 
 
 # guide: errors
@@ -181,3 +189,5 @@ if __name__ == "__main__":
         main(*sys.argv[1:])
     except grpc.RpcError as failed:
         raise SystemExit(explain(failed)) from None
+    except (OSError, ValueError) as failed:
+        raise SystemExit(str(failed)) from None

@@ -7,9 +7,6 @@ extension GatewayConfiguration {
   /// Upper bound of `message_bytes_max`: a stream's memory grows with it.
   private static let messageBytesLimit = 64 << 20
 
-  /// Hosts that plaintext does not leave.
-  static let loopback: Set = ["127.0.0.1", "::1", "localhost"]
-
   /// Checks each field by itself and returns what is wrong.
   public func faults() -> [String] {
     var wrong =
@@ -18,7 +15,7 @@ extension GatewayConfiguration {
     wrong += LimitSetting.faults(limits, at: "limits", knows: counts)
     for (index, service) in opaqueServices.enumerated() {
       wrong += service.faults(at: "opaque_services[\(index)]")
-      if service.isOpen, !plaintext || !Self.loopback.contains(listen.host) {
+      if service.isOpen, !plaintext || !listen.isLoopback {
         wrong.append(
           "opaque_services[\(index)].callers: anyone is for measurements: plaintext, loopback")
       }
@@ -49,9 +46,7 @@ extension GatewayConfiguration {
     where !(0...65_535).contains(address.port) {
       wrong.append("\(name).port: 0 to 65535")
     }
-    if !Self.loopback.contains(admin.host) {
-      wrong.append("admin.host: a loopback address, for it is plaintext")
-    }
+    if !admin.isLoopback { wrong.append("admin.host: \(ListenAddress.loopbackText)") }
     if !(1...Self.messageBytesLimit).contains(messageBytesMax) {
       wrong.append("message_bytes_max: 1 to \(Self.messageBytesLimit)")
     }

@@ -28,7 +28,7 @@ public struct TracingSetting: Codable, Sendable, Hashable {
     if !collector.isEmpty {
       wrong += ServiceAddress.faults(ofTargets: [collector], at: "tracing.collector")
       let host = collector.lastIndex(of: ":").map { String(collector[..<$0]) } ?? ""
-      if !GatewayConfiguration.loopback.union(["[::1]"]).contains(host) {
+      if !ListenAddress.loopbackHosts.union(["[::1]"]).contains(host) {
         wrong.append("tracing.collector: a loopback address, for it is plaintext")
       }
     }

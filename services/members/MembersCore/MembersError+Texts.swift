@@ -39,7 +39,7 @@ extension MembersError {
       en: "Federations cover enterprise and joint unions only."),
     .codeNotFound: LocalizedText(zh: "组织码不存在。", en: "There is no such code."),
     .codeMalformed: LocalizedText(
-      zh: "这不是组织码，请重新扫描。", en: "This is no organization code: scan it again."),
+      zh: "这不是组织码，请重新扫描。", en: "This is not an organization code: scan it again."),
     .codeForged: LocalizedText(
       zh: "组织码校验未通过，请勿使用。", en: "The code's signature does not hold: do not use it."),
     .codeExpired: LocalizedText(

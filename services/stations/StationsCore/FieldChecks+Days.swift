@@ -10,7 +10,7 @@ extension FieldChecks {
     guard
       let day = ChinaDate(year: Int(date.year), month: Int(date.month), day: Int(date.day))
     else {
-      fail(field, "INVALID_DATE", zh: "不是有效日期。", en: "is no date of the calendar.")
+      fail(field, "INVALID_DATE", zh: "不是有效日期。", en: "is not a date of the calendar.")
       return nil
     }
     return Int64(day.daysSinceEpoch)

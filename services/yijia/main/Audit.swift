@@ -28,6 +28,9 @@ struct Audit: AsyncParsableCommand {
     @Option(help: "Configuration of the service, e.g. .dev/members.yaml.")
     var config: String?
 
+    @Option(help: "Name of the service. [default: by the file's name, as in members-2.yaml]")
+    var service: String?
+
     @Option(help: "The store, as in the service's configuration: sqlite:PATH or postgres://….")
     var database: String?
 
@@ -45,6 +48,7 @@ struct Audit: AsyncParsableCommand {
 
     func run() async throws {
       try await explained {
+        if let note { try Arguments.requireWritable(note) }
         let anchors = try against.map(ChainHead.read) ?? []
         let (isSound, findings, heads) = try await verified(anchors)
         if let note, isSound { try ChainHead.write(heads, to: note) }
@@ -58,7 +62,7 @@ struct Audit: AsyncParsableCommand {
       if let database {
         store = try await openExisting(database)
       } else if let config {
-        let options = try OperatorOptions.parse(["--config", config])
+        let options = try OperatorOptions.of(config, service)
         store = try await options.openIfFree()
         if store == nil {
           var task = VerifyAuditTask()
@@ -107,7 +111,7 @@ struct ChainHead: Codable, Hashable {
       throw ConfigurationError("\(path): cannot be read")
     }
     guard let heads = try? JSONDecoder().decode([ChainHead].self, from: data) else {
-      throw ConfigurationError("\(path): is no file that --note wrote")
+      throw ConfigurationError("\(path): is not a file that --note wrote")
     }
     return heads
   }

@@ -108,6 +108,8 @@ struct Backup: AsyncParsableCommand {
     var to: String
     @Option(help: "Configuration of the service that will open it: its keyrings are checked.")
     var config: String?
+    @Option(help: "Name of the service. [default: by the file's name, as in members-2.yaml]")
+    var service: String?
 
     func run() async throws {
       try await explained {
@@ -115,7 +117,7 @@ struct Backup: AsyncParsableCommand {
         let manifest = try BackupManifest.read(from)
         try await manifest.verify(from)
         if let config {
-          let options = try OperatorOptions.parse(["--config", config])
+          let options = try OperatorOptions.of(config, service)
           try Keys.check(try options.configuration().keyrings, against: manifest.marks)
         } else if let keys = manifest.keysNeeded {
           Terminal.note(keys)

@@ -122,7 +122,7 @@ struct BackupManifest: Codable {
     guard let manifest = try? decoder.decode(Self.self, from: data),
       manifest.format == formatNow,
       manifest.files.allSatisfy({ !$0.path.hasPrefix("/") && !$0.path.contains("..") })
-    else { throw ConfigurationError("\(file.path): is no manifest of this version") }
+    else { throw ConfigurationError("\(file.path): is not a manifest of this version") }
     return manifest
   }
 

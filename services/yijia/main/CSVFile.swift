@@ -53,7 +53,7 @@ struct CSVFile {
   ///   - ignored: Columns that are passed over, as the file calls them.
   init(path: String, columns: [CSVColumn], ignoring ignored: [String] = []) throws {
     self.columns = columns
-    let name = path == "-" ? "standard input" : path
+    let name = path == "-" ? Terminal.text(zh: "标准输入", en: "standard input") : path
     let text = try Self.read(path, name)
     let separator = Self.separator(of: text)
     let records: [CSVText.Record]
@@ -62,7 +62,9 @@ struct CSVFile {
     } catch {
       throw ConfigurationError("\(name): \(Self.text(error))")
     }
-    guard let first = records.first else { throw ConfigurationError("\(name): is empty") }
+    guard let first = records.first else {
+      throw ConfigurationError(zh: "\(name)：没有内容", en: "\(name): is empty")
+    }
     header = Self.withoutTail(first.cells, keeping: 0).map {
       $0.trimmingCharacters(in: .whitespaces)
     }
@@ -74,9 +76,7 @@ struct CSVFile {
     rows = records.dropFirst().map { record in
       let cells = Self.withoutTail(record.cells, keeping: count)
       if cells.count != count {
-        faults.append(
-          "row \(record.number) has \(cells.count) cells, and the header \(count); "
-            + "a cell with a separator in it needs quotation marks around it")
+        faults.append(Self.text(cells: cells.count, row: record.number, header: count))
       }
       let values = zip(names, cells.map(Self.value)).filter { !ignored.contains($0.0) }
       return Row(
@@ -91,12 +91,20 @@ struct CSVFile {
       path == "-"
       ? try FileHandle.standardInput.read(upToCount: bytesMax + 1) ?? Data()
       : FileManager.default.contents(atPath: path)
-    guard let data else { throw ConfigurationError("\(name): cannot be read") }
+    guard let data else {
+      throw ConfigurationError(
+        zh: "\(name)：无法读取；文件存在吗，您有权读取吗？",
+        en: "\(name): cannot be read; is it there, and may you read it?")
+    }
     guard data.count <= bytesMax else {
-      throw ConfigurationError("\(name): larger than \(bytesMax >> 20) MiB")
+      throw ConfigurationError(
+        zh: "\(name)：超过 \(bytesMax >> 20) MiB，请分成几个文件",
+        en: "\(name): larger than \(bytesMax >> 20) MiB; split it into several files")
     }
     guard var text = String(data: data, encoding: .utf8) else {
-      throw ConfigurationError("\(name): is not UTF-8 text; save the table as \"CSV UTF-8\"")
+      throw ConfigurationError(
+        zh: "\(name)：不是 UTF-8 文本；请把表格另存为“CSV UTF-8”格式",
+        en: "\(name): is not UTF-8 text; save the table as \"CSV UTF-8\"")
     }
     if text.hasPrefix("\u{FEFF}") { text.removeFirst() }
     return text
@@ -130,27 +138,59 @@ struct CSVFile {
     let missing = columns.filter { $0.isRequired && !names.contains($0.name) }
     let unknown = names.filter { !known.contains($0) && !ignored.contains($0) }
     let twice = known.filter { name in names.count { $0 == name } > 1 }
-    return missing.map { "column \($0.name) (\($0.heading)) is missing" }
-      + unknown.map { name in
-        let meant = Spelling.nearest(to: name, among: known).map { "did you mean \($0)? " } ?? ""
-        return "column \"\(name)\" is unknown; \(meant)--ignore \"\(name)\" passes it over"
-      } + twice.map { "column \($0) is there more than once" }
+    return missing.map { column in
+      Terminal.text(
+        zh: "缺少“\(column.heading)”列（\(column.name)）",
+        en: "column \(column.name) (\(column.heading)) is missing")
+    }
+      + unknown.map { text(unknown: $0, among: known + columns.map(\.heading)) }
+      + twice.map { name in
+        Terminal.text(zh: "列 \(name) 出现了不止一次", en: "column \(name) is there more than once")
+      }
+  }
+
+  private static func text(unknown name: String, among known: [String]) -> String {
+    let meant = Spelling.nearest(to: name, among: known).map {
+      Terminal.text(zh: "是否应为 \($0)？", en: "did you mean \($0)? ")
+    }
+    return Terminal.text(
+      zh: "没有“\(name)”这一列；\(meant ?? "")加上 --ignore \"\(name)\" 可跳过它",
+      en: "column \"\(name)\" is unknown; \(meant ?? "")--ignore \"\(name)\" passes it over")
+  }
+
+  private static func text(cells: Int, row: Int, header: Int) -> String {
+    Terminal.text(
+      zh: "第 \(row) 行有 \(cells) 格，表头有 \(header) 格；内容含分隔符的格须加双引号",
+      en: "row \(row) has \(cells) cells, and the header \(header); "
+        + "a cell with a separator in it needs quotation marks around it")
   }
 
   private static func text(_ faults: [String], of name: String) -> String {
     let rest = faults.count - faultsMax
     return
       (faults.prefix(faultsMax).map { "\(name): \($0)" }
-      + (rest > 0 ? ["\(name): and \(rest) more like these"] : [])).joined(separator: "\n")
+      + (rest > 0
+        ? [Terminal.text(zh: "\(name)：还有 \(rest) 处", en: "\(name): and \(rest) more like these")]
+        : [])).joined(separator: "\n")
   }
 
   private static func text(_ fault: CSVText.Fault) -> String {
     switch fault {
     case .unclosedQuote(let row):
-      "row \(row): a quotation mark opens a cell, and none closes it"
+      Terminal.text(
+        zh: "第 \(row) 行：有一格以双引号开头，却没有以双引号结尾",
+        en: "row \(row): a quotation mark opens a cell, and none closes it")
     case .strayQuote(let row):
-      "row \(row): a cell with a quotation mark in it needs marks around it, and \"\" inside"
+      Terminal.text(
+        zh: "第 \(row) 行：内容含双引号的格，须整格加双引号，其中的双引号写两遍",
+        en: "row \(row): a cell with a quotation mark in it needs marks around it, and \"\" inside")
     }
+  }
+
+  /// Returns what the file calls a column; nil where it has none of that name.
+  func heading(of name: String) -> String? {
+    let heading = columns.first { $0.name == name }?.heading
+    return header.first { $0 == name || $0 == heading }
   }
 
   /// Returns the items of a cell that are separated by `;`.

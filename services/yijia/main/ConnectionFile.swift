@@ -47,19 +47,23 @@ struct ConnectionFile: Codable, Sendable {
   static func read(_ path: String) throws -> ConnectionFile {
     guard let data = FileManager.default.contents(atPath: path) else {
       throw ConfigurationError(
-        "\(path): cannot be read; `yijia dev` (make run) and `yijia sign-in` write such a file, "
-          + "--connection names another")
+        zh: "\(path)：无法读取；`yijia sign-in` 和 `yijia dev`（make run）会写出这样的文件，"
+          + "其他的用 --connection 指明",
+        en: "\(path): cannot be read; `yijia dev` (make run) and `yijia sign-in` write such a "
+          + "file, --connection names another")
     }
     do {
       return try JSONDecoder().decode(ConnectionFile.self, from: data)
     } catch DecodingError.keyNotFound(let key, _) {
-      throw ConfigurationError("\(path): \(key.stringValue) is missing")
+      throw ConfigurationError(
+        zh: "\(path)：缺少 \(key.stringValue)", en: "\(path): \(key.stringValue) is missing")
     } catch DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context)
     {
       let key = context.codingPath.first?.stringValue ?? "the file"
-      throw ConfigurationError("\(path): \(key) has a value of the wrong kind")
+      throw ConfigurationError(
+        zh: "\(path)：\(key) 的值类型不对", en: "\(path): \(key) has a value of the wrong kind")
     } catch {
-      throw ConfigurationError("\(path): is no JSON")
+      throw ConfigurationError(zh: "\(path)：不是 JSON", en: "\(path): is not JSON")
     }
   }
 
@@ -80,11 +84,7 @@ struct ConnectionFile: Codable, Sendable {
       case .reviewer: (.reviewerToken, reviewerToken)
       case .checker: (.checkerToken, checkerToken)
       }
-    guard let value, !value.isEmpty else {
-      throw ConfigurationError(
-        "the connection file has no \(key.rawValue); sign in (yijia sign-in), or name another "
-          + "credential with --as")
-    }
+    guard let value, !value.isEmpty else { throw Self.missing(key, credential) }
     return switch credential {
     case .partner, .kiosk: ("x-api-key", value)
     case .staff, .reviewer, .checker: ("authorization", "Bearer \(value)")
@@ -93,6 +93,27 @@ struct ConnectionFile: Codable, Sendable {
 }
 
 extension ConnectionFile {
+  private static func missing(
+    _ key: CodingKeys, _ credential: SuiteCredential
+  ) -> ConfigurationError {
+    switch credential {
+    case .partner:
+      ConfigurationError(
+        zh: "连接文件中没有合作平台的密钥 \(key.rawValue)；工会人员办理入会请加 --by staff",
+        en: "the connection file has no \(key.rawValue), the key of a partner; staff enrolls with "
+          + "--by staff")
+    case .kiosk:
+      ConfigurationError(
+        zh: "连接文件中没有终端的密钥 \(key.rawValue)",
+        en: "the connection file has no \(key.rawValue), the key of a kiosk")
+    case .staff, .reviewer, .checker:
+      ConfigurationError(
+        zh: "连接文件中没有 \(key.rawValue)；请登录（yijia sign-in），或用 --as 指明别的凭证",
+        en: "the connection file has no \(key.rawValue); sign in (yijia sign-in), or name another "
+          + "credential with --as")
+    }
+  }
+
   /// Runs `body` with a client that uses one of the credentials.
   /// - Parameter credential: nil for a caller who is to sign in.
   func calling<Result>(

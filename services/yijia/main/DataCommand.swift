@@ -26,10 +26,17 @@ struct DataCommand: AsyncParsableCommand {
     @Option(help: "Where they go: postgres://….")
     var to: String
 
+    func validate() throws {
+      guard from.hasPrefix("sqlite:") else { throw ValidationError("--from is sqlite:PATH") }
+      guard ["postgres://", "postgresql://"].contains(where: to.hasPrefix) else {
+        throw ValidationError("--to is postgres://…")
+      }
+    }
+
     func run() async throws {
       try await explained {
         let source = try await openExisting(from)
-        let target = try await openDatabase(url: to, patience: Limits.openPatience)
+        let target = try await openExisting(to, patience: Limits.openPatience)
         let moved = try await StoreMove(from: source, to: target).run { table, done, total in
           Terminal.progress("\(table): \(done) of \(total)")
         }

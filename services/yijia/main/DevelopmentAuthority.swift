@@ -103,12 +103,19 @@ enum SecretFile {
     try write(Data(text.utf8), to: file)
   }
 
+  /// Replaces a file whole, or not at all; what is there and is not a file, a folder for example,
+  /// stays. What a link leads to is replaced, not the link.
   static func write(_ data: Data, to file: URL) throws {
-    let manager = FileManager.default
-    try? manager.removeItem(at: file)
-    guard
-      manager.createFile(atPath: file.path, contents: data, attributes: [.posixPermissions: 0o600])
-    else { throw ConfigurationError("\(file.path): cannot be written; is its folder there?") }
+    let path = file.resolvingSymlinksInPath().path
+    let draft = "\(path).\(IDSource.system.next().prefix(8)).draft"
+    defer { unlink(draft) }
+    try Arguments.requireWritable(file.path)
+    let mode: [FileAttributeKey: Any] = [.posixPermissions: 0o600]
+    guard FileManager.default.createFile(atPath: draft, contents: data, attributes: mode),
+      rename(draft, path) == 0
+    else {
+      throw ConfigurationError(zh: "\(file.path)：无法写入", en: "\(file.path): cannot be written")
+    }
   }
 }
 

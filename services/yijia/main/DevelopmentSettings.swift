@@ -62,7 +62,9 @@ struct DevelopmentSettings: ParsableArguments {
   private func number(_ flag: Int?, _ name: String, _ fallback: Int) throws -> Int {
     if let flag { return flag }
     guard let text = Self.variable(name) else { return fallback }
-    guard let value = Int(text) else { throw ConfigurationError("\(name): \(text) is no number") }
+    guard let value = Int(text) else {
+      throw ConfigurationError("\(name): \(text) is not a number")
+    }
     return value
   }
 

@@ -40,16 +40,17 @@ struct Enroll: AsyncParsableCommand {
 
   func run() async throws {
     try await explained {
-      let roster = try RosterEnrollment(
-        CSVFile(path: table.file, columns: RosterColumns.all, ignoring: table.ignore),
-        isDryRun: dryRun)
+      let roster = try RosterEnrollment(table.read(RosterColumns.all), isDryRun: dryRun)
       for note in roster.repetitions { Terminal.note(note) }
       try await connection.with(by == .staff ? .staff : .partner) { client in
         let result = try await roster.run(client) { Terminal.progress($0) }
         Terminal.endProgress()
         Terminal.say(
-          "\(counted(result.received, "row")) \(dryRun ? "would be received" : "received"), "
-            + "\(result.refused.count) refused.")
+          Terminal.text(
+            zh: "\(result.received) 行\(dryRun ? "可受理" : "已受理")，"
+              + "\(result.refused.count) 行被退回。",
+            en: "\(counted(result.received, "row")) \(dryRun ? "would be received" : "received"), "
+              + "\(result.refused.count) refused."))
         if !result.routes.isEmpty { Terminal.say(result.routeTable.text) }
         try RefusedRows.report(result.refused, of: roster.table, to: table.refused)
         if !result.refused.isEmpty { throw ExitCode(RefusedRows.status) }
@@ -113,7 +114,9 @@ struct RosterEnrollment {
     return rows.compactMap { row in
       let number = row.source.number
       guard let first = seen.updateValue(number, forKey: row.request.requestID) else { return nil }
-      return "row \(number) says the same as row \(first): they are one enrollment"
+      return Terminal.text(
+        zh: "第 \(number) 行与第 \(first) 行内容相同：只算一份申请",
+        en: "row \(number) says the same as row \(first): they are one enrollment")
     }
   }
 
@@ -141,7 +144,7 @@ struct RosterEnrollment {
     }
     guard error == nil, row.problems.isEmpty else {
       result.refused.append(
-        RefusedRow(row.source, columns: table.columns, found: row.problems, error: error))
+        RefusedRow(row.source, of: table, found: row.problems, error: error))
       return
     }
     result.received += 1

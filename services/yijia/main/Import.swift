@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import GoogleType
 import MembersV1
+import ServiceKit
 
 struct Import: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -21,13 +22,14 @@ struct Import: AsyncParsableCommand {
 
   func run() async throws {
     try await explained {
-      let tree = OrganizationImport(
-        try CSVFile(path: table.file, columns: OrganizationColumns.all, ignoring: table.ignore))
+      let tree = OrganizationImport(try table.read(OrganizationColumns.all))
       try await connection.with(.staff) { client in
         let result = try await tree.run(client)
         Terminal.say(
-          "\(counted(result.stored, "organization")) stored, "
-            + "\(counted(result.refused.count, "row")) refused.")
+          Terminal.text(
+            zh: "已保存 \(result.stored) 个组织，\(result.refused.count) 行被退回。",
+            en: "\(counted(result.stored, "organization")) stored, "
+              + "\(counted(result.refused.count, "row")) refused."))
         try RefusedRows.report(result.refused, of: tree.table, to: table.refused)
         if !result.refused.isEmpty { throw ExitCode(RefusedRows.status) }
       }
@@ -45,6 +47,20 @@ struct TableOptions: ParsableArguments {
 
   @Option(help: "File to write refused rows to, with a column that says what is wrong.")
   var refused: String?
+
+  /// Reads the table; first sees whether the refused rows can be kept, and not in its place.
+  func read(_ columns: [CSVColumn]) throws -> CSVFile {
+    if let refused {
+      try Arguments.requireWritable(refused)
+      guard !Arguments.isSame(file, refused) else {
+        throw ConfigurationError(
+          zh: "\(refused)：--refused 就是所读的文件，其中其他的行会丢失；请换一个文件",
+          en: "\(refused): --refused is the file that is read, whose other rows would be lost; "
+            + "name another one")
+      }
+    }
+    return try CSVFile(path: file, columns: columns, ignoring: ignore)
+  }
 }
 
 /// Imports the rows of an organization file in one stream and collects the results.
@@ -78,12 +94,12 @@ struct OrganizationImport {
     let sent = rows.filter(\.problems.isEmpty)
     var result = Result()
     result.refused = rows.filter { !$0.problems.isEmpty }.map { row in
-      RefusedRow(row.source, columns: table.columns, found: row.problems, error: nil)
+      RefusedRow(row.source, of: table, found: row.problems, error: nil)
     }
     try await RowStream.exchange(sent.map(\.request), on: call) { index, response in
       if case .error(let error) = response.result {
         result.refused.append(
-          RefusedRow(sent[index].source, columns: table.columns, found: [], error: error))
+          RefusedRow(sent[index].source, of: table, found: [], error: error))
       } else {
         result.stored += 1
       }

@@ -23,12 +23,20 @@ struct OperatorOptions: ParsableArguments {
   @Option(help: "Its key, PEM. [default: operator.key beside the service's]")
   var key: String?
 
+  /// Returns the options for the configuration that a command names, where that is not all it may
+  /// name.
+  static func of(_ config: String, _ service: String?) throws -> OperatorOptions {
+    try parse(["--config", config] + (service.map { ["--service", $0] } ?? []))
+  }
+
   /// The service's name. Replicas have a configuration each: `members-2.yaml` is one of members.
   var name: String {
     if let service { return service }
     let file = URL(filePath: config).deletingPathExtension().lastPathComponent
-    return ["members", "stations", "gateway"].first { file.hasPrefix("\($0)-") } ?? file
+    return Self.services.first { file.hasPrefix("\($0)-") } ?? file
   }
+
+  private static let services = ["members", "stations", "gateway"]
 
   /// The store settings in a gateway's configuration, which has no `service` section.
   private struct GatewayStoreSettings: CheckedConfiguration {
@@ -42,6 +50,12 @@ struct OperatorOptions: ParsableArguments {
   }
 
   func configuration() throws -> ServiceConfiguration {
+    guard Self.services.contains(name) else {
+      throw ConfigurationError(
+        zh: "\(config)：从文件名看不出是哪个服务的配置；请加上 --service members、stations 或 gateway",
+        en: "\(config): its name does not tell whose configuration it is; say --service members, "
+          + "stations or gateway")
+    }
     if name == "gateway" {
       let stated = try loadConfiguration(
         GatewayStoreSettings.self, defaults: GatewayStoreSettings(), file: config, isPart: true)
@@ -111,7 +125,10 @@ struct OperatorOptions: ParsableArguments {
   ) async throws -> TaskResult {
     var request = RunTaskRequest()
     request.task = task
-    for try await response in try await OperationsServiceClient(channel).runTask(request) {
+    var options = CallOptions()
+    options.metadata.add("accept-language", SuiteClient.acceptLanguage)
+    let responses = try await OperationsServiceClient(channel).runTask(request, options: options)
+    for try await response in responses {
       switch response.event {
       case .progress(let progress):
         let total = progress.total > 0 ? " of \(progress.total)" : ""
@@ -126,13 +143,15 @@ struct OperatorOptions: ParsableArguments {
   }
 }
 
-/// Opens an existing store; a missing file is an error, not created.
-func openExisting(_ url: String) async throws -> any Database {
+/// Opens an existing store; a missing one is an error, not created.
+func openExisting(
+  _ url: String, patience: Swift.Duration = .zero
+) async throws -> any Database {
   let path = url.hasPrefix("sqlite:") ? String(url.dropFirst("sqlite:".count)) : nil
   if let path, !FileManager.default.fileExists(atPath: path) {
     throw ConfigurationError("\(path): there is no store")
   }
-  return try await openDatabase(url: url)
+  return try await openDatabase(url: url, patience: patience, createsStore: false)
 }
 
 /// Runs a command's work and prints its error for people.

@@ -88,7 +88,7 @@ extension Organizations {
         changes.set(\.takesIndividuals, "takes_individuals", to: takesIndividuals)
         var request = UpdateOrganizationRequest()
         request.requestID = UUID().uuidString
-        (request.organization, request.updateMask) = (changes.message, changes.mask)
+        (request.organization, request.updateMask) = try changes.finish()
         let updated = try await client.members.updateOrganization(request, options: client.options)
         Terminal.say(updated.organization?.line ?? "")
       }

@@ -9,7 +9,8 @@ enum OrganizationNames {
   static func resolve(_ text: String, _ client: SuiteClient) async throws -> String {
     guard let found = try await find(text, client) else {
       throw ConfigurationError(
-        "\(text): no organization that you see has this external id; look by name with "
+        zh: "\(text)：您能看到的组织都没有这个外部编号；可用 yijia organizations find 按名称查找",
+        en: "\(text): no organization that you see has this external id; look by name with "
           + "yijia organizations find")
     }
     return found
@@ -81,7 +82,11 @@ extension Organizations {
           }
           request.pageToken = page.nextPageToken
         } while !request.pageToken.isEmpty
-        if count == 0 { throw ConfigurationError("no organization that you see is called \(text)") }
+        if count == 0 {
+          throw ConfigurationError(
+            zh: "您能看到的组织，名称和外部编号都不含“\(text)”",
+            en: "no organization that you see is called \(text)")
+        }
       }
     }
   }

@@ -119,7 +119,7 @@ struct PartnerUsage: AsyncParsableCommand {
       request.date = date
       let usage = try await client.accounts.getUsage(request, options: client.options)
       var table = Table(
-        usage.date.map { "\($0.year)-\($0.month)-\($0.day)" } ?? "",
+        dayText(usage.date),
         [("Method", .left), ("Calls taken", .right), ("A day", .right)])
       for method in usage.methods {
         table.add(

@@ -97,7 +97,7 @@ struct Partners: AsyncParsableCommand {
         changes.set(\.methods, "methods", to: allMethods || !method.isEmpty ? methods : nil)
         var request = UpdatePartnerRequest()
         request.requestID = UUID().uuidString
-        (request.partner, request.updateMask) = (changes.message, changes.mask)
+        (request.partner, request.updateMask) = try changes.finish()
         let done = try await client.accounts.updatePartner(request, options: client.options)
         Partners.say(done.partner ?? changes.message)
       }

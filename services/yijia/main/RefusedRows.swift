@@ -67,7 +67,7 @@ struct RowReader {
 /// A row that was not taken.
 struct RefusedRow: Sendable {
   struct Problem: Sendable, Equatable {
-    /// Empty where it is about the whole row.
+    /// Empty where it is about the whole row; else as the file calls it.
     let column: String
     let reason: String
     /// What to do about it, in the terminal's language.
@@ -80,20 +80,29 @@ struct RefusedRow: Sendable {
   let problems: [Problem]
 
   /// What the reader and the service say of a row: of a column, the reader's word goes first.
-  init(_ row: CSVFile.Row, columns: [CSVColumn], found: [Problem], error: RecordError?) {
+  init(_ row: CSVFile.Row, of table: CSVFile, found: [Problem], error: RecordError?) {
     number = row.number
     cells = row.cells
     let told = (error?.fieldViolations ?? []).map { violation in
       let path = violation.field.prefix { $0 != "[" }
-      let column = columns.first { $0.path == path }
+      let column = table.columns.first { $0.path == path }
+      // A field of several columns, such as the consent.
+      let parts = table.columns.filter { $0.path.hasPrefix("\(path).") }.map {
+        table.heading(of: $0.name) ?? $0.name
+      }
       return Problem(
-        column: column?.name ?? violation.field, reason: violation.reason,
+        column: column?.name ?? (parts.isEmpty ? violation.field : parts.joined(separator: ", ")),
+        reason: violation.reason,
         text: Self.allowed(column, row, violation) ?? violation.description_)
     }
     let fields = found + told.filter { one in !found.contains { $0.column == one.column } }
     problems =
       fields.isEmpty
-      ? [Problem(column: "", reason: error?.reason ?? "", text: error?.message ?? "")] : fields
+      ? [Problem(column: "", reason: error?.reason ?? "", text: error?.message ?? "")]
+      : fields.map { one in
+        Problem(
+          column: table.heading(of: one.column) ?? one.column, reason: one.reason, text: one.text)
+      }
   }
 
   /// Names the values that a column may hold, where the row holds another one.
@@ -110,8 +119,11 @@ struct RefusedRow: Sendable {
   /// One line for each thing that is wrong.
   var lines: [String] {
     problems.map { problem in
-      let place = problem.column.isEmpty ? "" : ", \(problem.column)"
-      return "row \(number)\(place): \(problem.text) (\(problem.reason))"
+      let column = problem.column
+      return Terminal.text(
+        zh: "第 \(number) 行\(column.isEmpty ? "" : "，\(column)")：\(problem.text)（\(problem.reason)）",
+        en: "row \(number)\(column.isEmpty ? "" : ", \(column)"): \(problem.text) "
+          + "(\(problem.reason))")
     }
   }
 }
@@ -141,6 +153,9 @@ enum RefusedRows {
       .joined(separator: "\n")
     // With a byte order mark, by which spreadsheets know UTF-8. It holds people's data.
     try SecretFile.write(Data("\u{FEFF}\(text)\n".utf8), to: URL(filePath: file))
-    Terminal.note("\(file): the refused rows, to mend and send again")
+    Terminal.note(
+      Terminal.text(
+        zh: "\(file)：被退回的行，改正后可再次提交",
+        en: "\(file): the refused rows, to mend and send again"))
   }
 }

@@ -131,7 +131,7 @@ struct Regions: AsyncParsableCommand {
         changes.set(\.unitThreshold, "unit_threshold", to: unitThreshold)
         var request = UpdateRegionSettingsRequest()
         request.requestID = UUID().uuidString
-        (request.settings, request.updateMask) = (changes.message, changes.mask)
+        (request.settings, request.updateMask) = try changes.finish()
         let changed = try await client.members.updateRegionSettings(
           request, options: client.options)
         Terminal.say((changed.settings ?? changes.message).line)

@@ -17,22 +17,42 @@ struct Report: AsyncParsableCommand {
   @OptionGroup var connection: ConnectionOptions
 
   func run() async throws {
-    var visits: [ReportedVisit] = []
+    try await explained {
+      let visits = try Self.visits()
+      try await connection.with(.kiosk) { client in
+        let report = VisitReport(epoch: UUID().uuidString.lowercased())
+        let result = try await report.run(client, visits: visits)
+        Terminal.say(
+          Terminal.text(
+            zh: "已确认 \(result.acknowledged) 次到访，搁置 \(result.notices.count) 次。",
+            en: "\(counted(result.acknowledged, "visit")) acknowledged, "
+              + "\(result.notices.count) set aside."))
+      }
+    }
+  }
+
+  /// Reads all visits before the first is reported.
+  ///
+  /// - Throws: ``ConfigurationError`` naming the first line that is none.
+  private static func visits() throws -> [ReportedVisit] {
+    var (visits, number): ([ReportedVisit], Int) = ([], 0)
     while let line = readLine() {
+      number += 1
       let words = line.split(separator: " ")
       guard let last = words.last else { continue }
+      let isDeparture = words[0] == "out"
+      guard words.count == (isDeparture ? 2 : 1) else {
+        throw ConfigurationError(
+          zh: "第 \(number) 行：应为一个会员码、“-”，或“out 会员码”；没有上报任何到访",
+          en: "line \(number): a code, -, or out CODE is expected; no visit was reported")
+      }
       var visit = ReportedVisit()
       visit.deviceTime = Timestamp(microseconds: Clock.system.microseconds)
-      visit.direction = words.count > 1 && words[0] == "out" ? .departure : .arrival
+      visit.direction = isDeparture ? .departure : .arrival
       visit.memberCode = last == "-" ? "" : String(last)
       visits.append(visit)
     }
-    let reported = visits
-    try await connection.with(.kiosk) { client in
-      let report = VisitReport(epoch: UUID().uuidString.lowercased())
-      let result = try await report.run(client, visits: reported)
-      Terminal.say("\(result.acknowledged) visits acknowledged, \(result.notices.count) set aside.")
-    }
+    return visits
   }
 }
 

@@ -143,9 +143,8 @@ struct Scenario {
         ("unique 人数", .right), ("set aside 搁置", .right),
       ])
     for day in visits.days {
-      let date = day.date.map { "\($0.year)-\($0.month)-\($0.day)" } ?? ""
       days.add(
-        day.displayName, date, "\(day.visits)", "\(day.matched)", "\(day.unmatched)",
+        day.displayName, dayText(day.date), "\(day.visits)", "\(day.matched)", "\(day.unmatched)",
         "\(day.anonymous)", "\(day.uniqueMembers)", "\(day.setAside)")
     }
     Terminal.say(days.text)

@@ -7,7 +7,8 @@ enum SecretInput {
   private static var isTerminal: Bool { isatty(STDIN_FILENO) != 0 }
 
   /// - Throws: ``ConfigurationError`` where the input has ended.
-  static func read(_ what: String) throws -> String {
+  static func read(zh: String, en: String) throws -> String {
+    let what = Terminal.text(zh: zh, en: en)
     guard isTerminal else { return try line(what) }
     Terminal.prompt("\(what): ")
     var shown = termios()
@@ -24,23 +25,25 @@ enum SecretInput {
 
   /// Reads a new password; at a terminal twice, because nobody sees what they type.
   static func readNew() throws -> String {
-    let first = try read("New password (12 to 128 characters)")
+    let first = try read(zh: "新密码（12 至 128 个字符）", en: "New password (12 to 128 characters)")
     guard isTerminal else { return first }
-    guard try read("The same again") == first else {
-      throw ConfigurationError("the two passwords are not the same; nothing was changed")
+    guard try read(zh: "再输入一次", en: "The same again") == first else {
+      throw ConfigurationError(
+        zh: "两次输入的密码不同，未作更改", en: "the two passwords are not the same; nothing was changed")
     }
     return first
   }
 
   /// Reads personal data that may be shown: as an option, every user of the machine could see it.
-  static func readShown(_ what: String) throws -> String {
+  static func readShown(zh: String, en: String) throws -> String {
+    let what = Terminal.text(zh: zh, en: en)
     if isTerminal { Terminal.prompt("\(what): ") }
     return try line(what).trimmingCharacters(in: .whitespaces)
   }
 
   private static func line(_ what: String) throws -> String {
     guard let line = readLine() else {
-      throw ConfigurationError("\(what): the input has ended")
+      throw ConfigurationError(zh: "\(what)：输入已结束", en: "\(what): the input has ended")
     }
     return line
   }

@@ -40,17 +40,26 @@ struct SignIn: AsyncParsableCommand {
     try await explained {
       try Arguments.requireWritable(to)
       var file = try place()
-      let password = try SecretInput.read("Password")
+      let password = try SecretInput.read(zh: "密码", en: "Password")
       let session = try await file.calling(nil) { try await signIn(password, $0) }
       file.staffToken = session.token
       if session.passwordTemporary {
-        Terminal.note("This password is temporary: choose your own.")
+        Terminal.note(
+          Terminal.text(
+            zh: "这是临时密码，请设置自己的密码。", en: "This password is temporary: choose your own."))
         try await Self.changePassword(password, file)
       }
       try file.write(to)
-      let end = session.session?.expireTime.map { ", until \(PartnerKeys.text($0))" } ?? ""
-      Terminal.say("signed in as \(session.session?.subject ?? userName)\(end)")
-      Terminal.note("--connection \(to) lets other commands act as you; it is a secret")
+      let subject = session.session?.subject ?? userName
+      let end = session.session?.expireTime.map { PartnerKeys.text($0) }
+      Terminal.say(
+        Terminal.text(
+          zh: "已登录：\(subject)\(end.map { "，有效至 \($0)" } ?? "")",
+          en: "signed in as \(subject)\(end.map { ", until \($0)" } ?? "")"))
+      Terminal.note(
+        Terminal.text(
+          zh: "其他命令加上 --connection \(to) 就以您的身份执行；此文件须保密",
+          en: "--connection \(to) lets other commands act as you; it is a secret"))
     }
   }
 
@@ -72,7 +81,8 @@ struct SignIn: AsyncParsableCommand {
     do {
       return try await client.sessions.signIn(request, options: client.options)
     } catch let error as RPCError where Explanation.reason(of: error) == "TOTP_REQUIRED" {
-      request.totpCode = try SecretInput.read("Six digits of the authenticator")
+      request.totpCode = try SecretInput.read(
+        zh: "身份验证器上的六位数字", en: "Six digits of the authenticator")
       return try await client.sessions.signIn(request, options: client.options)
     }
   }
@@ -99,7 +109,7 @@ struct SignOut: AsyncParsableCommand {
   func run() async throws {
     try await connection.with(.staff) { client in
       _ = try await client.sessions.signOut(SignOutRequest(), options: client.options)
-      Terminal.say("signed out")
+      Terminal.say(Terminal.text(zh: "已退出登录", en: "signed out"))
     }
   }
 }
@@ -114,8 +124,9 @@ struct Password: AsyncParsableCommand {
   func run() async throws {
     try await explained {
       let file = try ConnectionFile.read(connection.connection)
-      try await SignIn.changePassword(SecretInput.read("Password of now"), file)
-      Terminal.say("the password is changed")
+      let password = try SecretInput.read(zh: "现在的密码", en: "Current password")
+      try await SignIn.changePassword(password, file)
+      Terminal.say(Terminal.text(zh: "密码已更改", en: "the password is changed"))
     }
   }
 }
@@ -133,14 +144,16 @@ struct Authenticator: AsyncParsableCommand {
   func run() async throws {
     try await connection.with(.staff) { client in
       var request = EnrollTotpRequest()
-      request.password = try SecretInput.read("Password")
+      request.password = try SecretInput.read(zh: "密码", en: "Password")
       let made = try await client.sessions.enrollTotp(request, options: client.options)
       Terminal.say(made.secret)
       Terminal.say(made.uri)
       var confirm = ConfirmTotpRequest()
-      confirm.totpCode = try SecretInput.read("Six digits that the authenticator shows")
+      confirm.totpCode = try SecretInput.read(
+        zh: "身份验证器显示的六位数字", en: "Six digits that the authenticator shows")
       _ = try await client.sessions.confirmTotp(confirm, options: client.options)
-      Terminal.say("the authenticator counts from now on")
+      Terminal.say(
+        Terminal.text(zh: "此后登录须用身份验证器", en: "the authenticator counts from now on"))
     }
   }
 }

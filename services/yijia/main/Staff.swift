@@ -108,7 +108,7 @@ struct Staff: AsyncParsableCommand {
           let name = try await OrganizationNames.resolve(organization, client)
           changes.set(\.organization, "organization", to: name)
         }
-        (request.staff, request.updateMask) = (changes.message, changes.mask)
+        (request.staff, request.updateMask) = try changes.finish()
         let done = try await client.accounts.updateStaff(request, options: client.options)
         Staff.say(done.staff ?? changes.message)
       }

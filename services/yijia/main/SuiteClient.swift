@@ -36,7 +36,9 @@ struct SuiteClient: Sendable {
   /// - Parameter credential: nil for a caller who is to sign in.
   init(file: ConnectionFile, credential: SuiteCredential?) throws {
     guard let gateway = HostPort(file.gateway) else {
-      throw ConfigurationError("gateway: \(file.gateway) is no host:port")
+      throw ConfigurationError(
+        zh: "gateway：\(file.gateway) 不是 HOST:PORT 的形式",
+        en: "gateway: \(file.gateway) is not HOST:PORT")
     }
     var configuration = ClientConfiguration(targets: [gateway])
     configuration.connectMax = Self.connectMax
@@ -59,7 +61,7 @@ struct SuiteClient: Sendable {
   func close() async { await channel.shutdown() }
 
   /// The language of messages: the terminal's.
-  private static var acceptLanguage: String { Terminal.isChinese ? "zh-CN" : "en" }
+  static var acceptLanguage: String { Terminal.isChinese ? "zh-CN" : "en" }
 }
 
 /// Formats errors for people.
@@ -67,17 +69,16 @@ enum Explanation {
   static func of(_ error: any Error) -> String {
     guard let error = error as? RPCError else { return "\(error)" }
     if error.code == .unavailable, error.details.isEmpty { return withoutGateway(error.message) }
-    var text = "\(error.code.name): \(error.message)"
-    guard let status = try? GoogleRPC.Status(wireBytes: error.details) else { return text }
-    for detail in status.details {
-      if let info = try? detail.unpack(ErrorInfo.self) { text += "\n  reason: \(info.reason)" }
-      if let request = try? detail.unpack(BadRequest.self) {
-        for violation in request.fieldViolations {
-          text += "\n  \(violation.field): \(violation.description_)"
-        }
-      }
-    }
-    return text
+    let details = (try? GoogleRPC.Status(wireBytes: error.details))?.details ?? []
+    let reason = Self.reason(of: error).map { " (\($0))" } ?? ""
+    let wrong = details.lazy.compactMap { try? $0.unpack(BadRequest.self) }.first?.fieldViolations
+    // The message names all wrong fields in one line: here each has a line of its own.
+    let first = wrong?.first.flatMap { error.message.firstRange(of: "\($0.field): ") }
+    let end = first?.lowerBound ?? error.message.endIndex
+    let lines = (wrong ?? []).map { "\n  \($0.field): \($0.description_)" }
+    let head = error.message[..<end]
+    let lead = head.last == " " ? head.dropLast() : head
+    return "\(error.code.name)\(reason): \(lead)\(lines.joined())"
   }
 
   /// The machine-readable reason of a service's refusal.
@@ -90,8 +91,11 @@ enum Explanation {
   private static func withoutGateway(_ message: String) -> String {
     let remedy =
       message.contains("certificate")
-      ? "name its authority, or its name: ca_file, server_name of the connection file"
-      : "does the suite run, and is the address right?"
+      ? Terminal.text(
+        zh: "请在连接文件中写明其签发机构（ca_file）或其中的名称（server_name）",
+        en: "name its authority, or its name: ca_file, server_name of the connection file")
+      : Terminal.text(
+        zh: "服务是否在运行，地址是否正确？", en: "does the suite run, and is the address right?")
     return "\(message); \(remedy)"
   }
 }

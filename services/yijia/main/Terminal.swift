@@ -33,11 +33,18 @@ extension Terminal {
     text.text(in: isChinese ? .chinese : .english)
   }
 
+  static func text(zh: String, en: String) -> String { text(LocalizedText(zh: zh, en: en)) }
+
   /// Whether the terminal's locale is Chinese.
-  static var isChinese: Bool {
+  static let isChinese: Bool = {
     let environment = ProcessInfo.processInfo.environment
     let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].compactMap { environment[$0] }
       .first { !$0.isEmpty }
     return locale?.hasPrefix("zh") ?? false
-  }
+  }()
+}
+
+extension ConfigurationError {
+  /// In the terminal's language.
+  init(zh: String, en: String) { self.init(Terminal.text(zh: zh, en: en)) }
 }

@@ -59,8 +59,12 @@ struct Yijia: AsyncParsableCommand {
         continue
       }
       let names = known.map { $0._commandName }
-      let meant = Spelling.nearest(to: word, among: names).map { "did you mean \($0)? " } ?? ""
-      return "\(path): there is no command \(word); \(meant)\(path) --help lists all"
+      let meant = Spelling.nearest(to: word, among: names).map {
+        Terminal.text(zh: "是否应为 \($0)？", en: "did you mean \($0)? ")
+      }
+      return Terminal.text(
+        zh: "\(path)：没有命令 \(word)；\(meant ?? "")\(path) --help 列出全部命令",
+        en: "\(path): there is no command \(word); \(meant ?? "")\(path) --help lists all")
     }
     return nil
   }

@@ -146,7 +146,7 @@ extension AccountFailure {
     case .signInRefused:
       LocalizedText(
         zh: "登录信息有误，请核对后重试；如忘记密码，请联系管理员。",
-        en: "What you signed in with does not hold: check it, or ask the administrator.")
+        en: "The user name, password or code is wrong: check them, or ask the administrator.")
     case .totpRequired:
       LocalizedText(zh: "请输入身份验证器上的六位数字。", en: "Enter the six digits of the authenticator.")
     case .signInDelayed:
@@ -156,7 +156,7 @@ extension AccountFailure {
     case .passwordTemporary:
       LocalizedText(zh: "请先修改临时密码。", en: "Change the temporary password first.")
     case .noSession:
-      LocalizedText(zh: "此凭证不是登录会话。", en: "This credential is no session.")
+      LocalizedText(zh: "此凭证不是登录会话。", en: "This credential is not a session.")
     case .sessionNotFound:
       LocalizedText(zh: "没有这个会话。", en: "There is no such session.")
     case .totpEnrolled:
@@ -171,7 +171,7 @@ extension AccountFailure {
       LocalizedText(zh: "验证码获取过于频繁，请稍后重试。", en: "Enough codes were sent: wait, then ask again.")
     case .memberAmbiguous:
       LocalizedText(
-        zh: "该手机号对应多名会员，请填写会员编号。",
+        zh: "该手机号对应多名会员，请填写会员号。",
         en: "Several members have the phone: say the member number.")
     }
   }

@@ -63,7 +63,7 @@ extension FieldChecks {
     for (index, path) in paths.enumerated() where !known.contains(path) {
       fail(
         "\(field)[\(index)]", "UNKNOWN_METHOD", zh: "没有这个方法，应形如 /包.服务/方法。",
-        en: "is no method; a path looks like /package.Service/Method.")
+        en: "is not a method; a path looks like /package.Service/Method.")
     }
     return Set(paths).sorted()
   }

@@ -29,7 +29,7 @@ extension AccountsService {
       let rest = parts.count == 2 ? parts[1] : ""
       checks.fail(
         String(parts.first ?? "limits"), "INVALID_LIMIT", zh: "有误，请按接口说明填写。",
-        en: "is wrong: \(rest).")
+        en: "\(rest).")
     }
     let change = AccountChange<PartnerStore>(
       requestID: request.requestID, name: request.name, action: "set_partner_limits",

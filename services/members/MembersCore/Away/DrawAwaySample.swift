@@ -22,7 +22,7 @@ extension MembersService {
     let requestID = checks.requestID(request.requestID)
     if !(1...1_000).contains(request.count) {
       checks.add(
-        "count", "OUT_OF_RANGE", LocalizedText(zh: "抽取数量应为 1 至 1000。", en: "count: 1 to 1,000."))
+        "count", "OUT_OF_RANGE", LocalizedText(zh: "抽取数量应为 1 至 1000。", en: "must be 1 to 1,000."))
     }
     try checks.check()
     let range = try await subtree(of: request.ancestor, for: caller)

@@ -79,7 +79,7 @@ private struct CodeOrder: Sendable {
     if !(1...Self.mostDays).contains(validDays) {
       checks.add(
         "valid_days", "OUT_OF_RANGE",
-        LocalizedText(zh: "有效期应为 1 至 1095 天。", en: "valid_days: 1 to 1,095."))
+        LocalizedText(zh: "有效期应为 1 至 1095 天。", en: "must be 1 to 1,095."))
     }
     try checks.check()
   }

@@ -19,7 +19,7 @@ extension MembersService {
     if !Symbol.modulePixels.contains(pixels) {
       checks.add(
         "module_pixels", "OUT_OF_RANGE",
-        LocalizedText(zh: "每个码元应为 1 至 32 像素。", en: "module_pixels: 1 to 32."))
+        LocalizedText(zh: "每个码元应为 1 至 32 像素。", en: "must be 1 to 32."))
     }
     try checks.check()
     let (scope, code, organization) = try await database.read(

@@ -38,6 +38,14 @@ extension FieldFailure {
       text: LocalizedText(zh: "取值不在允许范围内。", en: "This value is not one of those allowed."))
   }
 
+  static func invalidMemberNumber(_ field: String) -> FieldFailure {
+    FieldFailure(
+      field: field, reason: "INVALID_VALUE",
+      text: LocalizedText(
+        zh: "会员号应为 11 位数字，末位是校验码，请与会员证核对。",
+        en: "A member number has 11 digits, the last one a check digit: compare it with the card."))
+  }
+
   static func invalidID(_ field: String, _ text: LocalizedText) -> FieldFailure {
     FieldFailure(field: field, reason: "INVALID_ID", text: text)
   }
@@ -103,7 +111,8 @@ extension FieldFailure {
   static func invalidPlate(_ field: String) -> FieldFailure {
     FieldFailure(
       field: field, reason: "INVALID_PLATE",
-      text: LocalizedText(zh: "车牌号格式不正确。", en: "This is no license plate number."))
+      text: LocalizedText(
+        zh: "应为车牌号，如 冀C12345。", en: "Give a license plate number, such as 冀C12345."))
   }
 
   static func invalidLicense(_ field: String) -> FieldFailure {

@@ -98,7 +98,7 @@ struct ResidentID: Sendable, Hashable {
       zh: "居民身份证号校验码不符，请核对。", en: "The check character does not fit: look again.")
     static let region = LocalizedText(
       zh: "居民身份证号前六位不是现行或曾用的行政区划代码。",
-      en: "The first six digits are no region code, now or once.")
+      en: "The first six digits are not a region code, present or former.")
     static let birthDate = LocalizedText(
       zh: "居民身份证号中的出生日期不存在。", en: "There is no such birth date.")
     static let unborn = LocalizedText(

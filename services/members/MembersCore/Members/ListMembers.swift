@@ -69,7 +69,7 @@ extension MembersService {
   private func lookedFor(_ request: ListMembersRequest) async throws -> KnownMember? {
     guard !request.residentID.isEmpty else {
       guard let number = MemberNumber(request.memberNumber) else {
-        throw FieldFailure.invalidValue("member_number")
+        throw FieldFailure.invalidMemberNumber("member_number")
       }
       return try await database.read(MemberStore.byNumber(number.text))
     }

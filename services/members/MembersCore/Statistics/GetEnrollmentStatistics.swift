@@ -105,7 +105,7 @@ extension FieldChecks {
     }
     add(
       field, "INVALID_DATE",
-      LocalizedText(zh: "不是有效日期。", en: "is no day of the calendar."))
+      LocalizedText(zh: "不是有效日期。", en: "is not a day of the calendar."))
     return nil
   }
 }

@@ -85,7 +85,7 @@ private struct BaseOrder: Sendable {
     if !(1...Self.peopleMax).contains(raw.people) {
       checks.add(
         "base.people", "OUT_OF_RANGE",
-        LocalizedText(zh: "基数应为 1 至 20 亿。", en: "people: 1 to 2,000,000,000."))
+        LocalizedText(zh: "基数应为 1 至 20 亿。", en: "must be 1 to 2,000,000,000."))
     }
     let qualifier = checks.take { () throws(FieldFailure) in
       try PlainText.checked(

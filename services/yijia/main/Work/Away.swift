@@ -40,7 +40,7 @@ struct Away: AsyncParsableCommand {
       phone. The service refuses a review by the reporter, and a check by either of the two.
 
       Examples:
-        yijia away report 1234567890 --from 2026-12-01 --until 2027-07-01
+        yijia away report 23456789013 --from 2026-12-01 --until 2027-07-01
         yijia away file awayReports/ID --as reviewer
         yijia away send-back awayReports/ID --note "the destination is missing" --as reviewer
         yijia away depart awayReports/ID --on 2026-12-02

@@ -18,9 +18,9 @@ struct AbsenceOptions: ParsableArguments {
 
   func details() throws -> AwayDetails {
     var details = AwayDetails()
-    details.destination = try SecretInput.readShown("Destination")
-    details.contact = try SecretInput.readShown("Phone number while away")
-    details.familyNote = try SecretInput.readShown("Note on the family")
+    details.destination = try SecretInput.readShown(zh: "去向", en: "Destination")
+    details.contact = try SecretInput.readShown(zh: "外出期间的电话", en: "Phone number while away")
+    details.familyNote = try SecretInput.readShown(zh: "家庭情况说明", en: "Note on the family")
     return details
   }
 }

@@ -21,7 +21,7 @@ struct Corrections: AsyncParsableCommand {
     abstract: "Corrections of names, resident IDs and phone numbers: request, list, decide.",
     discussion: """
       Examples:
-        yijia corrections request 1234567890 --phone --reason "has a new number"
+        yijia corrections request 23456789013 --phone --reason "has a new number"
         yijia corrections list
         yijia corrections accept corrections/ID --reason "seen on the ID card"
       """,
@@ -54,9 +54,11 @@ struct Corrections: AsyncParsableCommand {
 
     func fill(_ request: inout RequestCorrectionRequest, _ client: SuiteClient) throws {
       var data = CorrectedData()
-      if personName { data.personName = try SecretInput.readShown("Name") }
-      if residentID { data.residentID = try SecretInput.readShown("Resident ID") }
-      if phone { data.phone = try SecretInput.readShown("Phone number") }
+      if personName { data.personName = try SecretInput.readShown(zh: "姓名", en: "Name") }
+      if residentID {
+        data.residentID = try SecretInput.readShown(zh: "身份证号", en: "Resident ID")
+      }
+      if phone { data.phone = try SecretInput.readShown(zh: "手机号", en: "Phone number") }
       (request.data, request.reason) = (data, reason)
     }
 

@@ -26,14 +26,17 @@ extension Member: Shown, Addressed {
   static func resourceName(of text: String, _ client: SuiteClient) async throws -> String {
     if text.contains("/") { return text }
     // Without one the list would be of all members, and the first of them taken.
-    guard !text.isEmpty else { throw ConfigurationError("a member's number is empty") }
+    guard !text.isEmpty else {
+      throw ConfigurationError(zh: "会员号是空的", en: "a member's number is empty")
+    }
     if text.count == 32, text.allSatisfy(\.isHexDigit) { return "\(collection)/\(text)" }
     var request = ListMembersRequest()
     request.memberNumber = text
     request.states = MembershipState.allCases.filter { $0.rawValue > 0 }
     let found = try await client.members.listMembers(request, options: client.options).members
     guard let member = found.first else {
-      throw ConfigurationError("\(text): no member that you see has this number")
+      throw ConfigurationError(
+        zh: "\(text)：您能看到的会员都没有这个会员号", en: "\(text): no member that you see has this number")
     }
     return member.name
   }

@@ -58,9 +58,9 @@ struct Members: AsyncParsableCommand {
       Examples:
         yijia members list --ancestor q-130302 --group COURIER
         yijia members find                    reads a resident ID, and shows its member
-        yijia members reveal 1234567890 --reason "phone call on a claim"
-        yijia members retain 1234567890 --cause RETIRED --reason "retired in May"
-        yijia members update 1234567890 --platform 蓝骑配送 --reason "changed the platform"
+        yijia members reveal 23456789013 --reason "phone call on a claim"
+        yijia members retain 23456789013 --cause RETIRED --reason "retired in May"
+        yijia members update 23456789013 --platform 蓝骑配送 --reason "changed the platform"
       """,
     subcommands: [
       ListCommand<List>.self, Find.self, ActionCommand<Show>.self, ListCommand<Log>.self,
@@ -99,15 +99,19 @@ struct Members: AsyncParsableCommand {
     func run() async throws {
       try await connection.with(.staff) { client in
         var request = ListMembersRequest()
-        request.residentID = try SecretInput.readShown("Resident ID")
+        request.residentID = try SecretInput.readShown(zh: "身份证号", en: "Resident ID")
         // Without one the list would be of all members.
         guard !request.residentID.isEmpty else {
-          throw ConfigurationError("the resident ID is empty")
+          throw ConfigurationError(zh: "身份证号是空的", en: "the resident ID is empty")
         }
         request.states = MembershipState.allCases.filter { $0.rawValue > 0 }
         let found = try await client.members.listMembers(request, options: client.options).members
         for member in found { Terminal.say(member.line) }
-        if found.isEmpty { Terminal.note("no member that you see has this resident ID") }
+        if found.isEmpty {
+          Terminal.note(
+            Terminal.text(
+              zh: "您能看到的会员都没有这个身份证号", en: "no member that you see has this resident ID"))
+        }
       }
     }
   }
@@ -187,7 +191,7 @@ struct Members: AsyncParsableCommand {
       abstract: "Change the work details of a member; what is not named stays.",
       discussion: """
         Names, resident IDs and phone numbers are changed by `yijia corrections`.
-        Example: yijia members update 1234567890 --group COURIER --reason "changed jobs"
+        Example: yijia members update 23456789013 --group COURIER --reason "changed jobs"
         """)
 
     @OptionGroup var connection: ConnectionOptions
@@ -228,7 +232,7 @@ struct Members: AsyncParsableCommand {
           \.details!.newFormWorker, "details.new_form_worker", to: newFormWorker.map { .some($0) })
         var request = UpdateMemberRequest()
         request.requestID = UUID().uuidString
-        (request.member, request.updateMask) = (changes.message, changes.mask)
+        (request.member, request.updateMask) = try changes.finish()
         request.reason = reason
         let updated = try await client.members.updateMember(request, options: client.options)
         Terminal.say(updated.membership?.line ?? "")

@@ -16,7 +16,7 @@ extension Members {
         The record is followed by its applications, log, cases, transfers, corrections, away \
         reports, honors and outreach entries; records that were merged into it come next. A person \
         who applied and never became a member is named by an application.
-        Example: yijia members export 1234567890 --reason "asked for in writing" --to person.json
+        Example: yijia members export 23456789013 --reason "asked for in writing" --to person.json
         """)
 
     @OptionGroup var connection: ConnectionOptions

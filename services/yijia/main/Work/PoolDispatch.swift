@@ -25,15 +25,17 @@ extension Pool {
 
     func run() async throws {
       try await explained {
-        let dispatch = PoolDispatch(
-          try CSVFile(path: table.file, columns: PoolDispatch.columns, ignoring: table.ignore),
-          isDryRun: dryRun)
+        let dispatch = PoolDispatch(try table.read(PoolDispatch.columns), isDryRun: dryRun)
         for note in dispatch.repetitions { Terminal.note(note) }
         try await connection.with(.staff) { client in
           let result = try await dispatch.run(client)
           Terminal.say(
-            "\(counted(result.assigned, "case")) \(dryRun ? "would be assigned" : "assigned"), "
-              + "\(counted(result.refused.count, "row")) refused.")
+            Terminal.text(
+              zh: "\(result.assigned) 件\(dryRun ? "可分派" : "已分派")，"
+                + "\(result.refused.count) 行被退回。",
+              en: "\(counted(result.assigned, "case")) "
+                + "\(dryRun ? "would be assigned" : "assigned"), "
+                + "\(counted(result.refused.count, "row")) refused."))
           if dryRun, result.assigned > 0 { Terminal.say(result.unionTable.text) }
           try RefusedRows.report(result.refused, of: dispatch.table, to: table.refused)
           if !result.refused.isEmpty { throw ExitCode(RefusedRows.status) }
@@ -83,7 +85,9 @@ struct PoolDispatch {
     var seen: [String: Int] = [:]
     return table.rows.compactMap { row in
       guard let first = seen.updateValue(row.number, forKey: Self.name(of: row)) else { return nil }
-      return "row \(row.number) has the same case as row \(first): it is assigned once"
+      return Terminal.text(
+        zh: "第 \(row.number) 行与第 \(first) 行是同一件：只分派一次",
+        en: "row \(row.number) has the same case as row \(first): it is assigned once")
     }
   }
 
@@ -100,14 +104,14 @@ struct PoolDispatch {
         sent.append(Row(source: source, request: request(source, receiver)))
       } else {
         result.refused.append(
-          RefusedRow(source, columns: table.columns, found: [Self.unknownUnion], error: nil))
+          RefusedRow(source, of: table, found: [Self.unknownUnion], error: nil))
       }
     }
     let call = try await client.members.dispatchPoolCases(options: client.options)
     try await RowStream.exchange(sent.map(\.request), on: call) { index, response in
       if case .error(let error) = response.result {
         result.refused.append(
-          RefusedRow(sent[index].source, columns: table.columns, found: [], error: error))
+          RefusedRow(sent[index].source, of: table, found: [], error: error))
       } else {
         result.unions[sent[index].source.values["receiver"] ?? "", default: 0] += 1
       }

@@ -36,8 +36,8 @@ struct Roster: AsyncParsableCommand {
     func run() async throws {
       try await explained {
         if let verdicts { try Arguments.requireWritable(verdicts) }
-        let roster = RosterComparison(
-          try CSVFile(path: file, columns: RosterComparison.columns, ignoring: ignore))
+        let roster = try RosterComparison(
+          CSVFile(path: file, columns: RosterComparison.columns, ignoring: ignore))
         try await connection.with(.staff) { client in
           var header = RosterHeader()
           header.organization = try await OrganizationNames.resolve(organization, client)
@@ -73,7 +73,16 @@ struct RosterComparison {
 
   private let table: CSVFile
 
-  init(_ table: CSVFile) { self.table = table }
+  /// - Throws: ``ConfigurationError`` where nothing in the table says who anybody is.
+  init(_ table: CSVFile) throws {
+    guard ["resident_id", "resident_id_sha256"].contains(where: { table.heading(of: $0) != nil })
+    else {
+      throw ConfigurationError(
+        zh: "缺少“身份证号”列（resident_id）或“身份证号摘要”列（resident_id_sha256）",
+        en: "column resident_id (身份证号) or resident_id_sha256 (身份证号摘要) is missing")
+    }
+    self.table = table
+  }
 
   func run(
     _ header: RosterHeader, _ client: SuiteClient

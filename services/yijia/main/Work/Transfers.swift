@@ -25,7 +25,7 @@ struct Transfers: AsyncParsableCommand {
       Examples:
         yijia transfers accept transfers/ID
         yijia transfers decline transfers/ID --reason "no longer works here"
-        yijia transfers request 1234567890 --to q-couriers --reason "asked at the counter"
+        yijia transfers request 23456789013 --to q-couriers --reason "asked at the counter"
       """,
     subcommands: [
       ListCommand<List>.self, ActionCommand<Show>.self, ActionCommand<Accept>.self,

@@ -2,7 +2,7 @@
 // joining, transfer, one's own data.
 
 import {ApiError, call, finish, pathOf, session, unanswered} from "./api.js";
-import {onLanguage, say, time} from "./language.js";
+import {language, onLanguage, say, time} from "./language.js";
 import {showApplication} from "./member-application.js";
 import {showMembership, transferButton, writeOnce} from "./member-own.js";
 import {showSignIn} from "./member-sign-in.js";
@@ -155,7 +155,8 @@ function unionCard({organization, region}, actions) {
     facts([
       [say("union.kind"), say(organization.kind)],
       [say("union.region"), region],
-      [say("union.groups"), (organization.groups ?? []).map(each => say(each)).join("、")],
+      [say("union.groups"), (organization.groups ?? []).map(each => say(each))
+        .join(language() === "zh" ? "、" : ", ")],
     ]),
     make("div", {class: "stack"}, actions));
 }
