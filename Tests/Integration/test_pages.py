@@ -210,6 +210,19 @@ def test_a_member_leaves_after_a_second_question(browser, suite, staff):
         members.ListMembersRequest(resident_id=person.resident_id)).members
 
 
+def test_whoever_signs_in_after_somebody_else_sees_nothing_of_their_application(
+        browser, suite, code):
+    first, second = PEOPLE.next(), PEOPLE.next()
+    with signed_in(browser, suite, f"/c/{code.text}", first.phone) as tab:
+        tab.get_by_role("button", name="申请入会").click()
+        tab.get_by_label("姓名").fill(first.name)
+        tab.get_by_role("button", name="退出", exact=True).click()
+        told(tab, "已退出登录")
+        sign_in(tab, suite, second.phone)
+        tab.get_by_role("button", name="申请入会").click()
+        assert tab.get_by_label("姓名").input_value() == ""
+
+
 def test_an_ended_session_leads_back_to_the_sign_in(browser, suite):
     person = new_member(suite)
     with signed_in(browser, suite, "/me", person.phone) as tab:
@@ -245,6 +258,26 @@ def test_the_pages_fit_a_narrow_phone(browser, code):
             ".filter(node => node.offsetHeight < 44).length")
         assert small == 0, f"{path} has targets that are too small for a thumb"
         tab.context.close()
+
+
+def test_the_regions_are_those_of_the_choice_made_last(applicant):
+    _, tab = applicant
+    tab.get_by_role("button", name="再申请一份").click()
+    work = tab.locator("[data-path='application.areas.work']")
+    province = work.get_by_label("省")
+    province.wait_for()
+    held = []
+    tab.route("**/v1/regions?parent=regions%2F32*", lambda route: held.append(route))
+    province.select_option("320000")
+    while not held:
+        tab.wait_for_timeout(20)
+    province.select_option("330000")
+    work.get_by_label("市（州）").wait_for()
+    with tab.expect_response("**/v1/regions?parent=regions%2F32*"):
+        held[0].continue_()
+    tab.evaluate("new Promise(resolve => setTimeout(resolve, 50))")
+    assert "杭州市" in work.get_by_label("市（州）").inner_text()
+    tab.get_by_role("button", name="返回").click()
 
 
 def test_an_admitted_applicant_sees_the_number_by_proving_the_phone_anew(applicant, suite, staff):

@@ -28,11 +28,6 @@ export function say(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => name in values ? values[name] : whole);
 }
 
-// The word of a key, or another text where there is none: for values that the service may add.
-export function sayOr(key, otherwise) {
-  return tables[current][key] ?? otherwise;
-}
-
 const listeners = [];
 
 // Calls draw now and at each change of the language.

@@ -36,7 +36,7 @@ words({
     "code.about": "没有摄像头时，可填写二维码旁的编码。", "code.text": "编码", "code.open": "打开",
 
     "union.scanned": "您扫描的工会", "union.kind": "类型", "union.region": "地区",
-    "union.groups": "面向", "union.here": "您已由此工会管理。",
+    "union.groups": "面向", "union.and": "、", "union.here": "您已由此工会管理。",
     "union.closed": "此工会目前不接受入会和转入。请联系工会，或扫描其他工会的二维码。",
 
     "join": "申请入会", "join.again": "再申请一份（如为家人）",
@@ -154,7 +154,7 @@ words({
     "code.open": "Open",
 
     "union.scanned": "The union that you scanned", "union.kind": "Kind", "union.region": "Region",
-    "union.groups": "For", "union.here": "This union manages your membership.",
+    "union.groups": "For", "union.and": ", ", "union.here": "This union manages your membership.",
     "union.closed": "This union accepts neither applications nor transfers at present. Ask the "
       + "union, or scan the code of another one.",
 
