@@ -1,9 +1,11 @@
 """The mobile page behind a scanned code, in a real browser: chromium against the real gateway."""
 
 import contextlib
+import datetime
 import io
 import json
 import re
+from zoneinfo import ZoneInfo
 
 import pytest
 import zxingcpp
@@ -190,6 +192,52 @@ def test_a_member_corrects_confirms_exports_and_signs_out(browser, suite):
         assert tab.evaluate("Object.keys(sessionStorage).length") == 0
         tab.reload()
         tab.get_by_role("heading", name="会员登录").wait_for()
+
+
+def test_a_member_reports_an_absence_corrects_it_and_comes_back(browser, suite, staff):
+    person = new_member(suite)
+    today = datetime.datetime.now(ZoneInfo("Asia/Shanghai")).date()
+    with signed_in(browser, suite, "/me", person.phone) as tab:
+        absences = tab.locator("details", has_text="外出报备")
+
+        def show():
+            absences.locator("summary").click()
+            absences.get_by_role("button", name="查看和办理报备").click()
+
+        def review(**changes):
+            (report,) = staff.ListAwayReports(
+                members.ListAwayReportsRequest(page_size=1_000)).reports[-1:]
+            staff.ReviewAwayReport(members.ReviewAwayReportRequest(
+                request_id=request_id(), name=report.name, etag=report.etag, **changes))
+
+        show()
+        absences.get_by_label("外出日期").fill(str(today))
+        absences.get_by_label("返回日期").fill(str(today + datetime.timedelta(days=100)))
+        absences.get_by_label("目的地").fill("广东省深圳市")
+        absences.get_by_label("外出期间的手机号").fill("123")
+        absences.get_by_role("button", name="提交报备").click()
+        told(tab, "有 2 处需要更正")
+        assert set(errors(tab)) == {"returnDate", "details.contact"}
+        absences.get_by_label("返回日期").fill(str(today + datetime.timedelta(days=200)))
+        absences.get_by_label("外出期间的手机号").fill(person.phone)
+        absences.get_by_role("button", name="提交报备").click()
+        told(tab, "报备已提交")
+        review(send_back=True, note="请写明区县")
+        show()
+        absences.locator(".entry", has_text="退回修改").wait_for()
+        place = absences.get_by_label("目的地")
+        assert place.input_value() == "广东省深圳市"
+        place.fill("广东省深圳市宝安区")
+        absences.get_by_role("button", name="重新提交").click()
+        told(tab, "报备已提交")
+        review()
+        for button in ("登记出发", "登记返回"):
+            show()
+            absences.get_by_role("button", name=button).click()
+            told(tab, "已登记")
+        show()
+        absences.locator(".entry", has_text="已返回").wait_for()
+        assert absences.get_by_role("button", name="提交报备").is_visible(), "the next one"
 
 
 def test_a_member_leaves_after_a_second_question(browser, suite, staff):

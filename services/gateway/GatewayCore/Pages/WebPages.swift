@@ -38,6 +38,7 @@ public struct WebPages: ExchangeHandler {
     "/pages/icon.svg": part(PackageResources.icon_svg, "image/svg+xml"),
     "/pages/language.js": script(PackageResources.language_js),
     "/pages/member-application.js": script(PackageResources.member_application_js),
+    "/pages/member-away.js": script(PackageResources.member_away_js),
     "/pages/member-own.js": script(PackageResources.member_own_js),
     "/pages/member-sign-in.js": script(PackageResources.member_sign_in_js),
     "/pages/member-words.js": script(PackageResources.member_words_js),

@@ -18,8 +18,9 @@
 
 import {ApiError, call, pathOf, session, write} from "./api.js";
 import {line, saveLines} from "./console-csv.js";
-import {at, controlOf, fieldsOf, fillPath, forgetNames, isoDay, labelOf, namesKnown, put, shown,
-  tell, valuesOf, word} from "./console-values.js";
+import {at, controlOf, fieldsOf, fillPath, forgetNames, labelOf, namesKnown, put, shown, tell,
+  valuesOf, word} from "./console-values.js";
+import {isoDay} from "./language.js";
 import {busy, collected, download, form, make, notice, showError} from "./page.js";
 
 const ROLES = ["VIEWER", "CLERK", "ADMINISTRATOR"];

@@ -4,8 +4,9 @@
 import {ApiError, call, pathOf, stream} from "./api.js";
 import {line, saveLines} from "./console-csv.js";
 import {saveTable, table} from "./console-engine.js";
-import {isoDay, labelOf, organizationName, tell} from "./console-values.js";
 import {columnsOf, upload} from "./console-upload.js";
+import {labelOf, organizationName, tell} from "./console-values.js";
+import {isoDay} from "./language.js";
 import {PERSONAL_DATA, make, task} from "./page.js";
 
 const SERVICE = "/yijia.members.v1.MembersService";

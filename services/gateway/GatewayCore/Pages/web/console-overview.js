@@ -3,9 +3,9 @@
 
 import {call, pathOf} from "./api.js";
 import {failure, read, saveTable} from "./console-engine.js";
-import {count, isoDay, labelOf, organizationName, percent, tell, word} from "./console-values.js";
+import {count, labelOf, organizationName, percent, tell, word} from "./console-values.js";
 import {WORK} from "./console-work.js";
-import {day, tag} from "./language.js";
+import {day, isoDay, tag} from "./language.js";
 import {collected, download, draw, facts, make, task} from "./page.js";
 
 const COUNTED_MAX = 100;

@@ -6,7 +6,7 @@
 
 import {call, pathOf, serverTime} from "./api.js";
 import {ENUMS, FIELDS} from "./console-labels.js";
-import {day, language, time} from "./language.js";
+import {dateOf, day, isoDay, language, time} from "./language.js";
 import {make} from "./page.js";
 
 // One of two texts, in the language of the page.
@@ -110,8 +110,6 @@ const UNDECIDED = /_(WAITING|ASSIGNED|REQUESTED)$/;
 const short = name => name.split("/").pop().slice(0, 8);
 // In China, whatever this computer's clock and zone are.
 const today = () => new Date(serverTime().getTime() + 8 * 3_600_000).toISOString().slice(0, 10);
-export const isoDay = date => date?.year
-  ? [date.year, date.month, date.day].map(part => String(part).padStart(2, "0")).join("-") : "";
 
 // Whether the term of a row has passed while it still waits.
 export const isOverdue = row => Boolean(row.dueDate) && isoDay(row.dueDate) < today()
@@ -178,10 +176,6 @@ const input = (type, toValue = text => text, toText = value => value) => ({
   make: (spec, value) => make("input", {type, value: toText(value ?? "")}),
   read: node => toValue(node.value.trim()),
 });
-const dateOf = text => {
-  const [year, month, date] = text.split("-").map(Number);
-  return year ? {year, month, day: date} : undefined;
-};
 
 const controls = {
   text: input("text"),

@@ -55,6 +55,14 @@ export function time(text) {
   return text ? new Date(text).toLocaleString(tag(), style) : "";
 }
 
+// A google.type.Date as an input has it, and back: 2026-11-21.
+export const isoDay = date => date?.year
+  ? [date.year, date.month, date.day].map(part => String(part).padStart(2, "0")).join("-") : "";
+export function dateOf(text) {
+  const [year, month, date] = text.split("-").map(Number);
+  return year ? {year, month, day: date} : undefined;
+}
+
 // A google.type.Date.
 export function day(date) {
   return date?.year

@@ -2,6 +2,7 @@
 
 import {call, pathOf, write} from "./api.js";
 import {day, say, time} from "./language.js";
+import {absences} from "./member-away.js";
 import {
   PERSONAL_DATA, ask, collected, download, facts, field, form, make, notice, show, task,
 } from "./page.js";
@@ -25,6 +26,8 @@ export async function showMembership(app, own, scan) {
         task(say("own.confirm-button"), () => writeOnce(
           app, "confirm", "POST", `/v1/${own.member.name}:confirm`, {}, "own.confirmed"))) : null,
       section("own.correct", correctionForm(app, corrections)),
+      isLive ? section("own.away", absences((path, body, message) => writeOnce(
+        app, "away", "POST", path, body, message))) : null,
       section("own.history", history(own, transfers))),
     make("section", {class: "card"}, make("h2", {}, say("own.rights")),
       section("own.export", make("p", {}, say("own.export-about")),

@@ -100,7 +100,7 @@ async function showHome(place, message) {
 // Requests whose answer never came, before a reload perhaps, are sent again: nothing is done twice.
 async function finishUnanswered() {
   const notices = [];
-  for (const name of ["apply", "transfer", "correction", "leave"]) {
+  for (const name of ["apply", "transfer", "correction", "away", "leave"]) {
     if (!unanswered(name)) continue;
     try {
       await finish(name);
