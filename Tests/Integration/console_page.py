@@ -46,7 +46,7 @@ class Console:
 
     def open(self, name):
         """The details of a resource: enrollments/ID."""
-        views = {"poolCases": "pool"}
+        views = {"poolCases": "pool", "outreachLists": "outreach"}
         collection, ident = name.split("/")
         self.go(f"{views.get(collection, collection)}/{ident}")
         self.page.locator(".detail .facts").first.wait_for()
@@ -71,6 +71,8 @@ class Console:
             field.set_checked(value)
         elif kind.startswith("select"):
             field.select_option(value)
+        elif kind == "file":
+            field.set_input_files(value)
         else:
             field.fill(value)
         return self
@@ -84,6 +86,15 @@ class Console:
         self.submit()
         self.page.locator("dialog form").wait_for(state="detached")
         self.settle()
+        return self
+
+    def told(self, text):
+        """Waits until an upload's result says so."""
+        self.page.locator("dialog .results .notice", has_text=text).wait_for()
+        return self
+
+    def press(self, button):
+        self.page.locator("dialog").get_by_role("button", name=button).click()
         return self
 
     def error_of(self, path):

@@ -14,6 +14,7 @@ from PIL import Image
 
 from browser import Browser
 from console_page import Console, authenticator_code
+from console_tables import TABLES, Contracts, wrong_in_action, wrong_in_views
 from people import People, request_id
 from stubs import accounts, members
 from test_command_line import as_staff
@@ -25,26 +26,6 @@ AREA = "130304001"
 # Callers of the suite, their roles and organizations.
 STAFF = (("staff", "administrator", ""), ("clerk", "clerk", "qinhuangdao"),
          ("reader", "viewer", "q-130304"))
-TABLES = """async () => {
-  const [{WORK}, {REGISTRY, ACCOUNT, ADMINISTRATION, CHAINED}, {fieldsOf}, {ENUMS}] =
-    await Promise.all(["work", "registry", "values", "labels"].map(
-      name => import(`/pages/console-${name}.js`)));
-  const some = {name: "some/1", member: "members/1"};
-  const action = each => ({
-    ...each, fields: fieldsOf(each.fields), shows: fieldsOf(each.shows), then: null,
-    given: Object.keys(each.body?.(some, some) ?? {}),
-  });
-  const list = each => ({
-    ...each, columns: fieldsOf(each.columns), filters: fieldsOf(each.filters),
-    rowActions: (each.rowActions ?? []).map(action),
-  });
-  const views = [...WORK, ...REGISTRY, ...ACCOUNT, ...ADMINISTRATION].map(view => ({
-    ...view, list: list(view.list), related: (view.related ?? []).map(list),
-    detail: view.detail && {...view.detail, fields: fieldsOf(view.detail.fields)},
-    actions: [...view.actions ?? [], ...view.create ?? []].map(action),
-  }));
-  return JSON.parse(JSON.stringify({views, chained: CHAINED.map(action), enums: ENUMS}));
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -156,8 +137,7 @@ def test_an_account_signs_in_with_a_password_and_an_authenticator(staff, open_co
     console.go("account").act("enroll-totp", password=PASSWORD).submit()
     secret = page.locator("dialog .secret code").first.text_content()
     console.fill("totpCode", authenticator_code(secret)).done()
-    page.locator("#sign-out").click()
-    page.locator(".sign-in").wait_for()
+    signs_out_although_nobody_answers(page)
     assert secret not in page.content()
     console.sign_in("li.si", PASSWORD)
     code = page.locator("[name=totpCode]")
@@ -178,6 +158,16 @@ def comes_back_to_the_same_place(console, directory, name):
     console.settle()
     assert console.page.url.endswith("#/pool?overdue=true")
     assert console.page.locator("[name=overdue]").is_checked()
+
+
+def signs_out_although_nobody_answers(page):
+    """Whoever leaves is gone at once, and whoever comes next does not begin where they were."""
+    page.route("**/v1/sessions:signOut", lambda route: None)
+    page.locator("#sign-out").click()
+    page.locator(".sign-in").wait_for(timeout=5_000)
+    assert page.evaluate("Object.keys(sessionStorage).length") == 0
+    assert page.url.endswith("/console")
+    page.unroute_all()
 
 
 def test_a_clerk_approves_an_enrollment_and_assigns_the_pool_case(signed_in, staff, enroll):
@@ -256,8 +246,9 @@ def test_the_figures_of_coverage_are_those_of_the_interface(signed_in, staff):
 def test_a_viewer_is_offered_no_actions(signed_in, staff, enroll):
     enroll()
     console = signed_in("reader")
-    for view in ("enrollments", "pool", "organizations", "members", "away", "refresh"):
+    for view in ("enrollments", "pool", "members", "away", "refresh"):
         assert not console.go(view).actions, view
+    assert console.go("organizations").actions == {"export-organizations"}, "which only reads"
     for name in (waiting(staff)[0], organization(staff, "q-130304").name):
         assert not console.open(name).actions, name
     assert "没有这一页" in console.go("staff").page.locator("main").text_content()
@@ -276,6 +267,33 @@ def test_a_stale_etag_is_explained_and_the_second_try_works(signed_in, staff):
     console.done()
     found = organization(staff, "q-130321100")
     assert (found.display_name, found.industry_group) == ("青龙镇工会", "快递")
+
+
+def test_details_that_come_late_do_not_rename_the_view(signed_in, staff):
+    union = organization(staff, "q-130321100")
+    console = signed_in("clerk").go("pool")
+    held = held_at(console, "**/v1/" + union.name)
+    console.page.evaluate("name => { location.hash = `#/${name}`; }", union.name)
+    wait_for(console, held)
+    console.go("transfers")
+    with console.page.expect_response("**/v1/" + union.name):
+        for route in held:
+            route.continue_()
+    console.page.evaluate("new Promise(resolve => setTimeout(resolve, 50))")
+    assert console.page.locator("main h1").text_content() == "转会"
+
+
+def test_what_fails_beside_a_form_is_told(signed_in):
+    console = signed_in("clerk").go("pool")
+    for place in ("**/v1/organizations?externalId=*", "**/*MembersService/ExportCoverages"):
+        console.page.route(place, lambda route: route.fulfill(
+            status=400, json={"code": 3, "message": "not today"}))
+    console.page.locator(".filters [name=receiver]").fill("q-130304001")
+    console.page.get_by_role("button", name="筛选").click()
+    console.page.locator(".filters .notice.bad", has_text="not today").wait_for()
+    console.go("overview")
+    console.page.get_by_role("button", name="下载 CSV", exact=True).first.click()
+    console.page.locator(".overview .notice.bad", has_text="not today").wait_for()
 
 
 def test_what_is_revealed_is_gone_when_the_view_is_left(signed_in, staff, enroll):
@@ -310,13 +328,23 @@ def test_the_console_fits_a_phone_and_speaks_english(signed_in):
     assert console.page.locator("h1").text_content() == "Holding pool"
 
 
-def comes_too_late(console, action):
-    """What is revealed after the view was left is not shown."""
+def held_at(console, place):
+    """The requests to a place, which wait until the test lets them go on."""
     held = []
-    console.page.route("**/*:reveal", lambda route: held.append(route))
-    console.act(action, reason="电话核对").submit()
+    console.page.route(place, lambda route: held.append(route))
+    return held
+
+
+def wait_for(console, held):
     while not held:
         console.page.wait_for_timeout(20)
+
+
+def comes_too_late(console, action):
+    """What is revealed after the view was left is not shown."""
+    held = held_at(console, "**/*:reveal")
+    console.act(action, reason="电话核对").submit()
+    wait_for(console, held)
     console.go("pool")
     with console.page.expect_response("**/*:reveal"):
         held[0].continue_()
@@ -325,48 +353,6 @@ def comes_too_late(console, action):
 
 
 # The tables of views, held to the contracts
-
-
-class Contracts:
-    """The OpenAPI document, with each varying segment of a path as a star."""
-
-    def __init__(self, document):
-        self.schemas = document["components"]["schemas"]
-        self.routes = {}
-        for path, verbs in document["paths"].items():
-            star = "/".join(
-                segment if not segment.startswith("{") else "*" + segment.split("}", 1)[1]
-                for segment in path.split("/"))
-            for verb, route in verbs.items():
-                self.routes[verb.upper(), star] = route
-
-    def resolve(self, schema):
-        while schema and ("$ref" in schema or "allOf" in schema):
-            schema = self.schemas[schema["$ref"].rsplit("/", 1)[1]] if "$ref" in schema \
-                else schema["allOf"][0]
-        return schema
-
-    def at(self, schema, path):
-        """The schema of a field; None where there is no such field."""
-        for key in path.split("."):
-            schema = (self.resolve(schema) or {}).get("properties", {}).get(key)
-        return self.resolve(schema)
-
-    @staticmethod
-    def content(part):
-        return next(iter(part["content"].values()))["schema"]
-
-    def request(self, route):
-        return self.content(route["requestBody"])
-
-    def answer(self, route):
-        return self.content(route["responses"]["200"])
-
-    @staticmethod
-    def role(route):
-        """The least role of staff; None where there is none to state."""
-        return next((one.get("role", "viewer") for one in route["x-callers"]
-                     if one["kind"] == "staff"), None)
 
 
 @pytest.fixture(scope="module")
@@ -386,93 +372,8 @@ def tables(browser):
         tab.context.close()
 
 
-def wrong_kinds(contracts, enums, schema, fields):
-    """Fields that the schema lacks, or whose enum is another one."""
-    for field in fields:
-        found = contracts.at(schema, field["path"])
-        if field["label"][0] == field["path"]:
-            yield f"no words for {field['path']}"
-        kind, _, prefix = field["kind"].partition(":")
-        if found is None:
-            yield f"no field {field['path']}"
-        elif kind in ("enum", "enums") and prefix in enums:
-            values = contracts.resolve(found.get("items", found)).get("enum")
-            if values and f"{prefix}_UNSPECIFIED" not in values:
-                yield f"{field['path']} is no {prefix}"
-
-
-def wrong_in_list(contracts, enums, spec, role):
-    route = contracts.routes.get(("GET", spec["path"]))
-    if route is None:
-        yield f"no GET {spec['path']}"
-        return
-    if contracts.role(route) != spec.get("role", role).lower():
-        yield f"{spec['path']} needs {contracts.role(route)}"
-    items = contracts.at(contracts.answer(route), spec["items"])
-    if items is None:
-        yield f"{spec['path']} has no {spec['items']}"
-        return
-    yield from wrong_kinds(contracts, enums, items["items"], spec["columns"])
-    query = {one["name"] for one in route.get("parameters", []) if one["in"] == "query"}
-    asked = {one["path"] for one in spec["filters"]}
-    if not spec.get("unpaged"):
-        asked |= {"pageSize", "pageToken"}
-        if contracts.at(contracts.answer(route), "nextPageToken") is None:
-            yield f"{spec['path']} has no pages"
-    if asked - query:
-        yield f"{spec['path']} has no filter {asked - query}"
-
-
-def wrong_in_action(contracts, enums, action):
-    verb = action.get("verb", "POST")
-    route = contracts.routes.get((verb, action["path"]))
-    if route is None:
-        yield f"no {verb} {action['path']}"
-        return
-    if contracts.role(route) != action.get("role", "viewer").lower():
-        yield f"{action['id']} needs {contracts.role(route)}"
-    yield from wrong_kinds(contracts, enums, contracts.answer(route), action["shows"])
-    if verb == "GET":
-        query = {one["name"] for one in route["parameters"]}
-        yield from (f"{action['id']} has no {one}" for one in action["given"] if one not in query)
-        return
-    request = contracts.request(route)
-    has = lambda path: contracts.at(request, path) is not None  # noqa: E731
-    if has("requestId") == bool(action.get("plain")):
-        yield f"{action['id']}: a request id is {'lacking' if has('requestId') else 'unknown'}"
-    wrap = action.get("wrap")
-    inside = contracts.at(request, wrap) if wrap else request
-    wrapped = [one for one in action["fields"] if not one["isOutside"]]
-    outside = [one for one in action["fields"] if one["isOutside"]]
-    yield from wrong_kinds(contracts, enums, inside, wrapped)
-    yield from wrong_kinds(contracts, enums, request, outside)
-    needed = [*action["given"], *(["updateMask"] if action.get("mask") else [])]
-    yield from (f"{action['id']} has no {name}" for name in needed if not has(name))
-    if action.get("etag") and contracts.at(inside, "etag") is None:
-        yield f"{action['id']} has no etag"
-
-
 def test_every_view_and_action_is_as_the_contracts_say(tables, contracts):
-    wrong = []
-    for view in tables["views"]:
-        enums, role = tables["enums"], view.get("role", "VIEWER")
-        for spec in (view["list"], *view["related"]):
-            wrong += wrong_in_list(contracts, enums, spec, role)
-            for action in spec["rowActions"]:
-                wrong += wrong_in_action(contracts, enums, action)
-        detail = view.get("detail")
-        if detail and "path" in detail:
-            route = contracts.routes.get(("GET", detail["path"]))
-            item = route and contracts.at(contracts.answer(route), detail["item"])
-            wrong += wrong_kinds(contracts, enums, item, detail["fields"])
-        elif detail:
-            listed = contracts.answer(contracts.routes["GET", view["list"]["path"]])
-            item = contracts.at(listed, view["list"]["items"])["items"]
-            wrong += wrong_kinds(contracts, enums, item, detail["fields"])
-        for action in view["actions"]:
-            wrong += wrong_in_action(contracts, enums, action)
-    for action in tables["chained"]:
-        wrong += wrong_in_action(contracts, tables["enums"], action)
+    wrong = wrong_in_views(contracts, tables)
     assert not wrong, "\n".join(wrong)
 
 

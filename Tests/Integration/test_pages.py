@@ -1,9 +1,11 @@
 """The mobile page behind a scanned code, in a real browser: chromium against the real gateway."""
 
 import contextlib
+import datetime
 import io
 import json
 import re
+from zoneinfo import ZoneInfo
 
 import pytest
 import zxingcpp
@@ -192,6 +194,52 @@ def test_a_member_corrects_confirms_exports_and_signs_out(browser, suite):
         tab.get_by_role("heading", name="会员登录").wait_for()
 
 
+def test_a_member_reports_an_absence_corrects_it_and_comes_back(browser, suite, staff):
+    person = new_member(suite)
+    today = datetime.datetime.now(ZoneInfo("Asia/Shanghai")).date()
+    with signed_in(browser, suite, "/me", person.phone) as tab:
+        absences = tab.locator("details", has_text="外出报备")
+
+        def show():
+            absences.locator("summary").click()
+            absences.get_by_role("button", name="查看和办理报备").click()
+
+        def review(**changes):
+            (report,) = staff.ListAwayReports(
+                members.ListAwayReportsRequest(page_size=1_000)).reports[-1:]
+            staff.ReviewAwayReport(members.ReviewAwayReportRequest(
+                request_id=request_id(), name=report.name, etag=report.etag, **changes))
+
+        show()
+        absences.get_by_label("外出日期").fill(str(today))
+        absences.get_by_label("返回日期").fill(str(today + datetime.timedelta(days=100)))
+        absences.get_by_label("目的地").fill("广东省深圳市")
+        absences.get_by_label("外出期间的手机号").fill("123")
+        absences.get_by_role("button", name="提交报备").click()
+        told(tab, "有 2 处需要更正")
+        assert set(errors(tab)) == {"returnDate", "details.contact"}
+        absences.get_by_label("返回日期").fill(str(today + datetime.timedelta(days=200)))
+        absences.get_by_label("外出期间的手机号").fill(person.phone)
+        absences.get_by_role("button", name="提交报备").click()
+        told(tab, "报备已提交")
+        review(send_back=True, note="请写明区县")
+        show()
+        absences.locator(".entry", has_text="退回修改").wait_for()
+        place = absences.get_by_label("目的地")
+        assert place.input_value() == "广东省深圳市"
+        place.fill("广东省深圳市宝安区")
+        absences.get_by_role("button", name="重新提交").click()
+        told(tab, "报备已提交")
+        review()
+        for button in ("登记出发", "登记返回"):
+            show()
+            absences.get_by_role("button", name=button).click()
+            told(tab, "已登记")
+        show()
+        absences.locator(".entry", has_text="已返回").wait_for()
+        assert absences.get_by_role("button", name="提交报备").is_visible(), "the next one"
+
+
 def test_a_member_leaves_after_a_second_question(browser, suite, staff):
     person = new_member(suite)
     with signed_in(browser, suite, "/me", person.phone) as tab:
@@ -208,6 +256,19 @@ def test_a_member_leaves_after_a_second_question(browser, suite, staff):
         tab.get_by_role("heading", name="个人信息已删除").wait_for()
     assert not staff.ListMembers(
         members.ListMembersRequest(resident_id=person.resident_id)).members
+
+
+def test_whoever_signs_in_after_somebody_else_sees_nothing_of_their_application(
+        browser, suite, code):
+    first, second = PEOPLE.next(), PEOPLE.next()
+    with signed_in(browser, suite, f"/c/{code.text}", first.phone) as tab:
+        tab.get_by_role("button", name="申请入会").click()
+        tab.get_by_label("姓名").fill(first.name)
+        tab.get_by_role("button", name="退出", exact=True).click()
+        told(tab, "已退出登录")
+        sign_in(tab, suite, second.phone)
+        tab.get_by_role("button", name="申请入会").click()
+        assert tab.get_by_label("姓名").input_value() == ""
 
 
 def test_an_ended_session_leads_back_to_the_sign_in(browser, suite):
@@ -245,6 +306,26 @@ def test_the_pages_fit_a_narrow_phone(browser, code):
             ".filter(node => node.offsetHeight < 44).length")
         assert small == 0, f"{path} has targets that are too small for a thumb"
         tab.context.close()
+
+
+def test_the_regions_are_those_of_the_choice_made_last(applicant):
+    _, tab = applicant
+    tab.get_by_role("button", name="再申请一份").click()
+    work = tab.locator("[data-path='application.areas.work']")
+    province = work.get_by_label("省")
+    province.wait_for()
+    held = []
+    tab.route("**/v1/regions?parent=regions%2F32*", lambda route: held.append(route))
+    province.select_option("320000")
+    while not held:
+        tab.wait_for_timeout(20)
+    province.select_option("330000")
+    work.get_by_label("市（州）").wait_for()
+    with tab.expect_response("**/v1/regions?parent=regions%2F32*"):
+        held[0].continue_()
+    tab.evaluate("new Promise(resolve => setTimeout(resolve, 50))")
+    assert "杭州市" in work.get_by_label("市（州）").inner_text()
+    tab.get_by_role("button", name="返回").click()
 
 
 def test_an_admitted_applicant_sees_the_number_by_proving_the_phone_anew(applicant, suite, staff):

@@ -3,6 +3,7 @@
 //   const {member} = await call("GET", "/v1/me/membership");
 //   const {transfer} = await write("transfer", "POST", "/v1/transfers", {organizationCode});
 //   for await (const part of stream("/yijia.members.v1.MembersService/ExportPersonalData", {})) …
+//   await exchange("/yijia.members.v1.MembersService/EnrollMembers", messages, take);
 //
 // Every failure is an ApiError.
 
@@ -24,6 +25,7 @@ words({
 
 const ATTEMPTS = 3;
 const TIMEOUT_MS = 20_000;
+const EXCHANGE_TIMEOUT_MS = 60_000;
 // Whoever is asked to wait longer is told so instead.
 const PAUSE_MS_MAX = 5_000;
 // ABORTED stands for a stale etag, too: the same call again would not help.
@@ -93,12 +95,21 @@ let clockOffset = 0;
 // The time of the gateway, whatever this device's clock says.
 export const serverTime = () => new Date(Date.now() + clockOffset);
 
-// A UUID, the idempotency key of a write.
-export function newRequestId() {
-  if (crypto.randomUUID) return crypto.randomUUID();
-  // Pages that do not come by TLS lack randomUUID. Source: RFC 9562, section 5.4.
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = bytes[6] & 0x0f | 0x40;
+// A UUID, the idempotency key of a write. Pages that do not come by TLS lack randomUUID.
+export const newRequestId = () => uuid(crypto.getRandomValues(new Uint8Array(16)), 4);
+
+// The idempotency key of what has this content: whoever sends it again does it once. Pages that do
+// not come by TLS lack the hash, and get a new key each time.
+export async function requestIdOf(content) {
+  if (!crypto.subtle) return newRequestId();
+  const text = new TextEncoder().encode(JSON.stringify(content));
+  return uuid(new Uint8Array(await crypto.subtle.digest("SHA-256", text)), 8);
+}
+
+// Source: RFC 9562, sections 5.4 and 5.8.
+function uuid(hash, version) {
+  const bytes = hash.slice(0, 16);
+  bytes[6] = bytes[6] & 0x0f | version << 4;
   bytes[8] = bytes[8] & 0x3f | 0x80;
   const hex = Array.from(bytes, byte => byte.toString(16).padStart(2, "0")).join("");
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
@@ -106,11 +117,14 @@ export function newRequestId() {
 
 // Calls a method once, or more often while it fails without an answer and a repetition is
 // harmless: that of a GET, or of a request with a requestId. Returns the response.
-export async function call(method, path, body) {
-  const isRepeatable = method === "GET" || Boolean(body?.requestId);
+export function call(method, path, body) {
+  return again(() => once(method, path, body), method === "GET" || Boolean(body?.requestId));
+}
+
+async function again(work, isRepeatable = true) {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await once(method, path, body);
+      return await work();
     } catch (error) {
       const pause = (error.retrySeconds ?? attempt ** 2 * 0.3) * 1000;
       const isWorthIt = isRepeatable && error.isOutcomeUnknown && pause <= PAUSE_MS_MAX;
@@ -139,7 +153,8 @@ async function once(method, path, body) {
   return content;
 }
 
-// Sends a request. `stop` ends its timer and returns the error of an answer that broke off.
+// Sends a request; a body that is an array goes as a stream of lines. `stop` ends its timer and
+// returns the error of an answer that broke off.
 async function send(method, path, body, timeout) {
   const abort = new AbortController();
   const timer = timeout ? setTimeout(() => abort.abort(), timeout) : null;
@@ -148,13 +163,15 @@ async function send(method, path, body, timeout) {
     return ApiError.lost(abort.signal.aborted ? "TIMEOUT" : "OFFLINE");
   };
   const headers = {"accept-language": tag()};
-  if (body !== undefined) headers["content-type"] = "application/json";
+  const isStream = Array.isArray(body);
+  if (body !== undefined)
+    headers["content-type"] = isStream ? "application/x-ndjson" : "application/json";
   const {token} = session;
   if (token) headers.authorization = `Bearer ${token}`;
   try {
     const answer = await fetch(path, {
       method, headers, signal: abort.signal, cache: "no-store", credentials: "omit",
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: isStream ? body.map(each => JSON.stringify(each)).join("\n") : JSON.stringify(body),
     });
     const date = Date.parse(answer.headers.get("date") ?? "");
     if (date) clockOffset = date - Date.now();
@@ -225,11 +242,11 @@ export function forget(name) { sessionStorage.removeItem(place(name)); }
 
 // ---- Streams.
 
-// Yields the messages of a response stream (application/x-ndjson). A stream has no timeout; leave
-// the loop to end it.
-export async function* stream(path, body, method = "POST") {
-  const {answer, stop, token} = await send(method, path, method === "GET" ? undefined : body);
-  if (!answer.ok) throw failure(parsed(await answer.text()), answer.status, token);
+// Yields the messages of a response stream (application/x-ndjson); leave the loop to end it.
+export async function* stream(path, body, timeout = null) {
+  const {answer, stop, token} = await send("POST", path, body, timeout);
+  if (!answer.ok)
+    throw failure(parsed(await answer.text().catch(() => "")), answer.status, token);
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   try {
@@ -241,8 +258,21 @@ export async function* stream(path, body, method = "POST") {
       if (done) return;
     }
   } finally {
+    stop();
     reader.cancel().catch(() => {});
   }
+}
+
+// Sends messages, [{request}], as one stream that answers each in its turn. `take` gets a message
+// with its answer, and what is answered leaves the array. When the stream breaks off, the rest is
+// sent again: a request has its requestId, or does nothing.
+export function exchange(path, messages, take) {
+  return again(async () => {
+    const requests = messages.map(each => each.request);
+    for await (const answer of stream(path, requests, EXCHANGE_TIMEOUT_MS))
+      take(messages.shift(), answer);
+    if (messages.length > 0) throw ApiError.lost("OFFLINE");
+  });
 }
 
 function message(content, status, token) {

@@ -10,14 +10,18 @@
 // An action: verb (POST), path, role, fields, body (what else is sent), when (whether a row allows
 //           it); key (whose ids fill the stars of the path, else the row's or its parent's name);
 //           wrap (the resource that holds the fields), mask (only what was changed is sent), etag;
-//           plain (the method has no request id), final (it cannot be undone); shows and says (what
-//           of the answer is shown, and how), reveals (it is personal data), picture, then (the
-//           action that follows).
+//           plain (the method has no request id); final (it cannot be undone; a function says what
+//           of the row must be typed), warns (of what), leads (the view where it ends); shows and
+//           says (what of the answer is shown, and how), reveals (it is personal data), picture,
+//           then (the action that follows), saves (a file of what is streamed, see collected()),
+//           opens (a dialog of its own, see console-upload.js).
 
-import {ApiError, call, pathOf, write} from "./api.js";
-import {at, controlOf, fieldsOf, fillPath, forgetNames, isoDay, labelOf, namesKnown, put, shown,
-  tell, valuesOf, word} from "./console-values.js";
-import {busy, download, make, notice, showError} from "./page.js";
+import {ApiError, call, pathOf, session, write} from "./api.js";
+import {line, saveLines} from "./console-csv.js";
+import {at, controlOf, fieldsOf, fillPath, forgetNames, labelOf, namesKnown, put, shown, tell,
+  valuesOf, word} from "./console-values.js";
+import {isoDay} from "./language.js";
+import {busy, collected, download, form, make, notice, showError} from "./page.js";
 
 const ROLES = ["VIEWER", "CLERK", "ADMINISTRATOR"];
 const PAGE_SIZE = 50;
@@ -44,24 +48,18 @@ const ADVICE = {
   OUT_OF_SCOPE: ["不在您的组织范围内。", "This is outside of your organization's scope."],
 };
 
-export function failure(error, again) {
-  if (!(error instanceof ApiError)) console.error(error);
+function advised(error) {
   const advice = ADVICE[error.reason];
-  return notice("bad", make("p", {}, error.message || String(error)),
-    advice ? make("p", {}, word(advice)) : null,
-    error.violations?.map(({field, message}) => make("p", {}, `${field}: ${message}`)),
-    again ? make("button", {type: "button", click: again}, tell("重试", "Try again")) : null);
+  if (advice) error.message = `${error.message}\n${word(advice)}`;
+  return error;
 }
 
-// Violations name parts of a control's field, too: limits[0].burst belongs to limits.
-function placed(error, form) {
-  const paths = [...form.querySelectorAll("[data-path]")].map(node => node.dataset.path);
-  error.violations = (error.violations ?? []).map(violation => ({
-    ...violation, field: paths.filter(path => violation.field === path
-      || violation.field.startsWith(`${path}.`) || violation.field.startsWith(`${path}[`))
-      .sort((one, other) => other.length - one.length)[0] ?? violation.field,
-  }));
-  return showError(form, error);
+// An error where there is no form, with a button that tries again.
+export function failure(error, again) {
+  const node = make("div");
+  node.append(showError(node, advised(error)));
+  if (again) node.append(make("button", {type: "button", click: again}, tell("重试", "Try again")));
+  return node;
 }
 
 // ---- Lists.
@@ -72,23 +70,27 @@ export function list(spec, {query = {}, move, parent = null, open = null}) {
   const rows = make("div", {class: "rows"});
   const node = make("div", {class: "list"}, filters(spec, query, move), rows);
   const secrets = {};
+  // Of two that are read at once, the first may come last.
+  let loads = 0;
   const load = async () => {
+    loads += 1;
+    const own = loads;
     rows.replaceChildren(make("p", {class: "hint loading", role: "status"},
       tell("正在读取…", "Loading…")));
     try {
       const page = await read(spec, {...query, ...secrets}, parent);
+      if (own !== loads) return page.items;
       rows.replaceChildren(...page.items.length === 0
         ? [make("p", {class: "empty", role: "status"}, tell("没有符合条件的记录。", "Nothing here."))]
         : [table(spec, page.items, {parent, open, done: load})],
       pager(page, query, move, spec));
       return page.items;
     } catch (error) {
-      rows.replaceChildren(failure(error, load));
+      if (own === loads) rows.replaceChildren(failure(error, load));
       return [];
     }
   };
-  node.search = found => { Object.assign(secrets, found); return load(); };
-  if (spec.search) node.prepend(search(spec, node.search));
+  if (spec.search) node.prepend(search(spec, found => load(Object.assign(secrets, found))));
   load();
   node.load = load;
   return node;
@@ -98,7 +100,7 @@ export function list(spec, {query = {}, move, parent = null, open = null}) {
 // so that it stands in no address and no log.
 export async function read(spec, query, parent = null, size = PAGE_SIZE) {
   const {page, ...rest} = query;
-  const fields = {...spec.fixed, ...rest, pageSize: size, pageToken: page};
+  const fields = {...rest, pageSize: size, pageToken: page};
   const isSecret = (spec.search ?? []).some(path => query[path]);
   const path = fillPath(spec.path, parent?.name);
   if (isSecret) delete fields.pageToken;
@@ -110,13 +112,12 @@ export async function read(spec, query, parent = null, size = PAGE_SIZE) {
 
 function search(spec, run) {
   const made = fieldsOf(spec.search.join(" ")).map(field => controlOf(field));
-  const node = make("form", {class: "filters", role: "search"}, made.map(each => each.node),
-    make("button", {type: "submit"}, tell("查找", "Find")));
-  node.addEventListener("submit", async event => {
-    event.preventDefault();
+  const node = form(made.map(each => each.node), tell("查找", "Find"), async () => {
     const found = await valuesOf(made);
-    run(Object.fromEntries(spec.search.map(path => [path, found[path]])));
-  });
+    await run(Object.fromEntries(spec.search.map(path => [path, found[path]])));
+  }, {kind: ""});
+  node.className = "filters";
+  node.setAttribute("role", "search");
   return node;
 }
 
@@ -126,19 +127,17 @@ function filters(spec, query, move) {
   const made = fieldsOf(spec.filters).map(field => controlOf(
     {...field, kind: field.kind.replace(/^enums/, "enum")},
     query[field.path] === "true" ? true : query[field.path]));
-  const node = make("form", {class: "filters"}, made.map(each => each.node),
-    make("button", {type: "submit"}, tell("筛选", "Filter")));
-  for (const option of node.querySelectorAll("select option[value='']"))
-    option.textContent = tell("默认", "default");
-  node.addEventListener("submit", async event => {
-    event.preventDefault();
+  const node = form(made.map(each => each.node), tell("筛选", "Filter"), async () => {
     const chosen = await valuesOf(made);
     move(Object.fromEntries(Object.entries(chosen).filter(([, value]) => value !== false)));
-  });
+  }, {kind: ""});
+  node.className = "filters";
+  for (const option of node.querySelectorAll("select option[value='']"))
+    option.textContent = tell("默认", "default");
   return node;
 }
 
-function table(spec, items, {parent, open, done}) {
+export function table(spec, items, {parent, open, done} = {}) {
   const columns = fieldsOf(spec.columns);
   const hasActions = !open && offered(spec.rowActions).length > 0;
   return make("table", {},
@@ -169,17 +168,13 @@ function pager(page, query, move, spec) {
       `本页 ${page.items.length} 条`, `${page.items.length} on this page`)));
 }
 
-// Saves rows as CSV (RFC 4180), with a byte order mark for spreadsheets. A cell that these would
-// take for a formula gets an apostrophe.
+// Saves rows as CSV.
 export async function saveTable(name, columns, rows) {
   const fields = fieldsOf(columns);
-  const cell = text => `"${String(text).replace(/^[=+\-@\t\r]/, "'$&").replace(/"/g, '""')}"`;
   const values = rows.map(row => fields.map(field => plain(field, row)));
   await namesKnown();
-  const lines = [fields.map(field => word(field.label)), ...values.map(
-    line => line.map(value => value instanceof Node ? value.textContent : value))];
-  download(name, `\ufeff${lines.map(line => `${line.map(cell).join(",")}\r\n`).join("")}`,
-    "text/csv");
+  saveLines(name, [fields.map(field => word(field.label)), ...values.map(
+    cells => cells.map(value => value instanceof Node ? value.textContent : value))].map(line));
 }
 
 // A value for programs: digits without separators, days as 2026-11-21.
@@ -198,7 +193,7 @@ export function bar(actions, row, {parent = null, done, hasLead = false}) {
   return make("div", {class: "actions"}, offered(actions, row).map((action, index) => make(
     "button", {
       type: "button", "data-action": action.id, class: look(action, index),
-      click: () => act(action, row, {parent, done}),
+      click: event => busy(event.currentTarget, () => act(action, row, {parent, done})),
     }, word(action.title))));
 }
 
@@ -206,54 +201,64 @@ export function bar(actions, row, {parent = null, done, hasLead = false}) {
 // and after it turned out that the row had changed: then it returns the row as it is now.
 export function act(action, row, {parent = null, done = () => {}, said = null} = {}) {
   if (action.verb === "GET") return look(action, row, parent);
+  if (action.opens) return action.opens(action, row, done);
   let target = row;
-  const wrapped = spec => action.wrap && !spec.isOutside;
-  const made = fieldsOf(action.fields).map(spec => {
-    const spot = {...spec, choices: spec.choicesOf?.(target ?? {})};
-    return controlOf(spot, spec.value?.(target ?? {}) ?? (action.mask ? at(target, spec.path)
-      : undefined), action.wrap);
-  });
-  const before = Promise.resolve(action.mask ? valuesOf(made.filter(each => wrapped(each.spec)))
-    : null);
-  const errors = make("div", {"aria-live": "assertive"});
-  const sure = action.final ? controlOf({
-    path: "sure", kind: "bool", isRequired: true,
-    label: ["我已核对，知道此操作不能撤销", "I have checked it, and know that it cannot be undone"],
-  }) : null;
-  const submit = make("button", {type: "submit", class: action.final ? "danger" : "main"},
-    word(action.title));
-  const content = make("form", {novalidate: true}, said, made.map(each => each.node),
-    sure?.node, errors, make("div", {class: "row"}, make("button", {
-      type: "button", click: () => dialog.close(),
-    }, tell("取消", "Cancel")), submit));
-  const dialog = open(word(action.title), content);
-  // What is being sent is waited for: its answer may be shown once.
-  dialog.addEventListener("cancel", event => {
-    if (submit.hasAttribute("aria-busy")) event.preventDefault();
-  });
-  content.addEventListener("submit", event => {
-    event.preventDefault();
-    busy(submit, async () => {
-      for (const node of content.querySelectorAll(".error")) node.textContent = "";
-      for (const node of content.querySelectorAll("[aria-invalid]"))
-        node.removeAttribute("aria-invalid");
+  const made = fieldsOf(action.fields).map(spec => controlOf(
+    {...spec, choices: spec.choicesOf?.(row ?? {})},
+    spec.value?.(row ?? {}) ?? (action.mask ? at(row, spec.path) : undefined), action.wrap));
+  const before = Promise.resolve(action.mask
+    ? valuesOf(made.filter(({spec}) => action.wrap && !spec.isOutside)) : null);
+  const sure = action.final ? assurance(action, row) : null;
+  const warning = action.warns ? notice("bad", word(action.warns)) : null;
+  const content = form([said, warning, made.map(each => each.node), sure?.node],
+    word(action.title), async () => {
+      requireFields(made, await valuesOf(made), action.wrap, sure && await sure.violation());
       try {
-        missing(made, sure, await valuesOf(made), await sure?.read(), action.wrap);
         const body = await bodyOf(action, made, target, parent, await before);
+        if (action.saves) return await saved(action, body, target, dialog);
         const answer = await send(action, target, parent, body);
-        // Whoever left the view meanwhile is shown no personal data any more.
-        if (!dialog.open && action.reveals) return;
+        // Whoever left the view meanwhile is shown no personal data any more, and whoever signed
+        // out no secret.
+        if (!dialog.open && (action.reveals || !session.token)) return undefined;
         dialog.close();
-        finished(action, answer, target, parent, done);
+        return finished(action, answer, target, parent, done);
       } catch (error) {
-        const isStale = error.reason === "ETAG_MISMATCH";
-        if (isStale) target = await done() ?? target;
-        errors.replaceChildren(placed(error, content),
-          isStale ? notice("plain", word(ADVICE.ETAG_MISMATCH)) : "");
+        if (error.reason === "ETAG_MISMATCH") target = await done() ?? target;
+        throw advised(error);
       }
-    });
-  });
+    }, {kind: action.final ? "danger" : "main", beside: make("button", {
+      type: "button", click: () => dialog.close(),
+    }, tell("取消", "Cancel"))});
+  const dialog = open(word(action.title), content);
   return dialog;
+}
+
+// Makes a file, which whoever left the view meanwhile does not get.
+async function saved(action, body, row, dialog) {
+  const {name, type, ...shape} = action.saves(row);
+  const file = await collected(action.path, body, shape);
+  if (!dialog.open) return;
+  download(name, file, type);
+  dialog.close();
+  toast(tell("已保存：", "Saved: ") + name);
+}
+
+// The last question before what cannot be undone: a box to tick, or a text of the row to type.
+function assurance(action, row) {
+  const text = typeof action.final === "function" ? action.final(row) : "";
+  const control = controlOf({
+    path: "sure", kind: text ? "code" : "bool", isRequired: true, label: text
+      ? [`此操作不能撤销。请输入 ${text} 以确认`, `this cannot be undone: type ${text} to confirm`]
+      : ["我已核对，知道此操作不能撤销", "I have checked it, and know that it cannot be undone"],
+  });
+  return {
+    node: control.node,
+    violation: async () => {
+      const given = await control.read();
+      return (text ? given === text : given) ? null
+        : {field: "sure", message: tell("请先确认。", "Confirm this first.")};
+    },
+  };
 }
 
 // What is only looked at needs no question.
@@ -263,17 +268,15 @@ function look(action, row, parent) {
     error => open(word(action.title), failure(error)));
 }
 
-// Says which required fields are empty, as the service would.
-function missing(made, sure, found, isSure, wrap) {
+// Says which required fields are empty, as the service would, and what else is wrong.
+export function requireFields(made, found, wrap, other = null) {
   const violations = made.filter(({spec}) => spec.isRequired).filter(({spec}) => {
     const value = at(found, spec.path);
     return value === undefined || value === "" || value.length === 0;
   }).map(({spec}) => ({
     field: wrap && !spec.isOutside ? `${wrap}.${spec.path}` : spec.path,
     message: tell("必填。", "Required."),
-  }));
-  if (sure && !isSure)
-    violations.push({field: "sure", message: tell("请先确认。", "Confirm this first.")});
+  })).concat(other ?? []);
   if (violations.length > 0)
     throw new ApiError({code: 3, reason: "MISSING", message: "", violations});
 }
@@ -311,9 +314,12 @@ function send(action, row, parent, body) {
 }
 
 function finished(action, answer, row, parent, done) {
-  const after = () => {
+  const after = async () => {
     forgetNames();
-    return done();
+    if (action.leads) location.hash = `#/${action.leads}`;
+    else await done();
+    // The button that began this is gone with its row.
+    if (document.activeElement === document.body) document.querySelector("main h1")?.focus();
   };
   if (action.picture) return picture(answer, row, action);
   const given = fieldsOf(action.shows).map(spec => [spec, shown(spec, answer)])
@@ -355,6 +361,10 @@ export function open(title, content) {
   const dialog = make("dialog", {class: "sheet", "aria-label": title}, make("h2", {}, title),
     content);
   dialog.addEventListener("close", () => dialog.remove());
+  // What is being sent is waited for: its answer may be shown once.
+  dialog.addEventListener("cancel", event => {
+    if (dialog.querySelector("[aria-busy=true]")) event.preventDefault();
+  });
   document.body.append(dialog);
   dialog.showModal();
   return dialog;

@@ -1,20 +1,20 @@
 // The first view: what waits for somebody, the coverage of the organization and of those below it,
 // and who joined by day, group and channel.
 
-import {call, pathOf, stream} from "./api.js";
+import {call, pathOf} from "./api.js";
 import {failure, read, saveTable} from "./console-engine.js";
-import {count, isoDay, labelOf, organizationName, percent, tell, word} from "./console-values.js";
+import {count, labelOf, organizationName, percent, tell, word} from "./console-values.js";
 import {WORK} from "./console-work.js";
-import {day, tag} from "./language.js";
-import {button, download, draw, facts, make} from "./page.js";
+import {day, isoDay, tag} from "./language.js";
+import {collected, download, draw, facts, make, task} from "./page.js";
 
 const COUNTED_MAX = 100;
 
 // `query.organization` is the organization looked at; the caller's own where it is not set.
 export function overview(query, move) {
-  const node = make("div", {class: "overview"}, ...query.organization ? [] : [desk()],
-    coverage(query.organization ?? "", move), enrollments(query.organization ?? ""));
-  return node;
+  const {organization = ""} = query;
+  return make("div", {class: "overview"}, organization ? null : desk(),
+    coverage(organization, move), enrollments(organization));
 }
 
 // A section that loads by itself, so that one that fails leaves the others.
@@ -59,7 +59,7 @@ function coverage(organization, move) {
     return [
       make("h3", {}, name ?? tell("全部组织", "The whole tree")), figures(own),
       rows.length === 0 ? "" : children(rows, move), make("div", {class: "row narrow"},
-        button(tell("下载 CSV", "As CSV"), () => exported("ExportCoverages", "coverage.csv",
+        task(tell("下载 CSV", "As CSV"), () => exported("ExportCoverages", "coverage.csv",
           {parent: organization}))),
     ];
   });
@@ -132,7 +132,7 @@ function enrollments(organization) {
         bars(tell("近 30 天", "The last 30 days"), "date", days.counts, row => isoDay(row.date)),
         bars(tell("群体", "By group"), "group", groups.counts, row => labelOf(row.group)),
         bars(tell("渠道", "By channel"), "channel", channels.counts, row => labelOf(row.channel))),
-      make("div", {class: "row narrow"}, button(tell("下载 CSV", "As CSV"), () => exported(
+      make("div", {class: "row narrow"}, task(tell("下载 CSV", "As CSV"), () => exported(
         "ExportEnrollmentStatistics", "enrollments.csv", {ancestor: organization}))),
     ];
   });
@@ -149,14 +149,14 @@ function bars(title, field, rows = [], nameOf) {
         draw("svg", {viewBox: "0 0 100 10", preserveAspectRatio: "none", class: "bar"},
           draw("rect", {width: Number(row.members ?? 0) / most * 100, height: 10}))),
       make("td", {class: "number"}, count(row.members)))))),
-    make("button", {type: "button", class: "quiet", click: save}, "CSV")]);
+    make("button", {type: "button", class: "quiet", click: save},
+      tell(`${title} CSV`, `${title} as CSV`))]);
 }
 
 // Saves what an export streams: parts of a file in base64.
 async function exported(method, name, request) {
-  const parts = [];
-  const path = `/yijia.members.v1.MembersService/${method}`;
-  for await (const {csv: part = ""} of stream(path, request))
-    parts.push(Uint8Array.from(atob(part), letter => letter.charCodeAt(0)));
-  download(name, new Blob(parts), `text/csv;lang=${tag()}`);
+  const file = await collected(`/yijia.members.v1.MembersService/${method}`, request, {
+    part: ({csv = ""}) => Uint8Array.from(atob(csv), letter => letter.charCodeAt(0)),
+  });
+  download(name, file, `text/csv;lang=${tag()}`);
 }

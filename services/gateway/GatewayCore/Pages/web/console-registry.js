@@ -1,6 +1,9 @@
 // The views of the registry, of the accounts and of the gateway's own administration; see
 // console-work.js.
 
+import {eraseMember, exportMember, exportOrganizations, importOrganizations}
+  from "./console-imports.js";
+
 const is = (...states) => row => states.some(state => row.state?.endsWith(`_${state}`));
 const admin = {role: "ADMINISTRATOR"};
 const once = ["只显示这一次，请立即交给本人或保存。", "Shown this once: hand it over or keep it now."];
@@ -104,6 +107,7 @@ const organizations = {
       when: row => !is("DISSOLVED")(row), shows: "pooledMembers",
     },
   ],
+  create: [importOrganizations, exportOrganizations],
 };
 
 const live = is("POOLED", "ACTIVE", "RETAINED");
@@ -162,7 +166,7 @@ const members = {
       fields: "toOrganization! reason!", when: live,
     },
     {
-      id: "report-member-away", title: ["登记外出", "Report away"], role: "CLERK",
+      id: "report-member-away", title: ["外出报备", "Report away"], role: "CLERK",
       path: "/v1/awayReports", key: () => "", body: row => ({member: row.name}), when: live,
       fields: `departureDate! returnDate! details.destination! details.contact!
         details.familyNote`,
@@ -187,6 +191,7 @@ const members = {
       id: "record-death", title: ["登记去世", "Record death"], ...reasoned, final: true,
       path: "/v1/members/*:recordDeath", when: live,
     },
+    exportMember, eraseMember,
   ],
 };
 

@@ -4,9 +4,9 @@
 // field, "!" where it is required, ":" and a kind where it is not that of the labels. "^" stands
 // before a field outside the resource that an action wraps.
 
-import {call, pathOf} from "./api.js";
+import {call, pathOf, serverTime} from "./api.js";
 import {ENUMS, FIELDS} from "./console-labels.js";
-import {day, language, time} from "./language.js";
+import {dateOf, day, isoDay, language, time} from "./language.js";
 import {make} from "./page.js";
 
 // One of two texts, in the language of the page.
@@ -69,7 +69,10 @@ const names = new Map();
 
 async function named(key, ask) {
   if (names.size > NAMES_MAX) names.clear();
-  if (!names.has(key)) names.set(key, ask().catch(() => null));
+  if (!names.has(key)) names.set(key, ask().catch(error => {
+    if (error.isOutcomeUnknown) names.delete(key);
+    return null;
+  }));
   return names.get(key);
 }
 
@@ -105,9 +108,8 @@ const GOOD = /_(ACTIVE|ADMITTED|CONFIRMED|COMPLETED|ACCEPTED|FILED|JOINED|UNION_
 const UNDECIDED = /_(WAITING|ASSIGNED|REQUESTED)$/;
 
 const short = name => name.split("/").pop().slice(0, 8);
-const today = () => new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 10);
-export const isoDay = date => date?.year
-  ? [date.year, date.month, date.day].map(part => String(part).padStart(2, "0")).join("-") : "";
+// In China, whatever this computer's clock and zone are.
+const today = () => new Date(serverTime().getTime() + 8 * 3_600_000).toISOString().slice(0, 10);
 
 // Whether the term of a row has passed while it still waits.
 export const isOverdue = row => Boolean(row.dueDate) && isoDay(row.dueDate) < today()
@@ -174,10 +176,6 @@ const input = (type, toValue = text => text, toText = value => value) => ({
   make: (spec, value) => make("input", {type, value: toText(value ?? "")}),
   read: node => toValue(node.value.trim()),
 });
-const dateOf = text => {
-  const [year, month, date] = text.split("-").map(Number);
-  return year ? {year, month, day: date} : undefined;
-};
 
 const controls = {
   text: input("text"),
@@ -197,6 +195,10 @@ const controls = {
   list: {
     make: (spec, value) => make("textarea", {rows: 3}, (value ?? []).join("\n")),
     read: node => node.value.split(/[\s,，;；]+/).filter(Boolean),
+  },
+  file: {
+    make: () => make("input", {type: "file", accept: ".csv,text/csv"}),
+    read: node => node.files[0],
   },
   bool: {
     make: (spec, value) => make("input", {type: "checkbox", checked: Boolean(value)}),
@@ -265,8 +267,10 @@ export function controlOf(spec, value, prefix = "") {
   })) if (text !== undefined) input.setAttribute(name, text);
   const caption = make("label", {for: id}, word(spec.label),
     spec.isRequired ? make("span", {class: "required", "aria-hidden": "true"}, " *") : null);
-  const hint = make("p", {id: `${id}-hint`, class: "hint"}, spec.hint ? word(spec.hint) : "");
-  if (spec.kind === "organization" || spec.kind === "region") resolveInto(hint, input, spec.kind);
+  const isResolved = spec.kind === "organization" || spec.kind === "region";
+  const hint = make("p", {id: `${id}-hint`, class: isResolved ? "hint resolved" : "hint"},
+    spec.hint ? word(spec.hint) : "");
+  if (isResolved) resolveInto(hint, input, spec.kind);
   const isCheck = spec.kind === "bool";
   const node = make("div", {class: isCheck ? "field check" : "field", "data-path": path},
     isCheck ? [input, caption] : [caption, input],
@@ -278,10 +282,11 @@ export function controlOf(spec, value, prefix = "") {
 }
 
 function resolveInto(hint, input, kind) {
+  const said = hint.textContent;
   const resolve = async () => {
     const text = input.value.trim();
     hint.textContent = "";
-    const name = text === "" ? "" : kind === "region" ? await regionName(text)
+    const name = text === "" ? said : kind === "region" ? await regionName(text)
       : await organizationOf(text).then(organizationName, () => null);
     if (input.value.trim() === text) hint.textContent = name ?? tell("没有找到", "not found");
   };

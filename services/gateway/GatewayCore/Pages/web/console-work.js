@@ -1,6 +1,9 @@
 // The views of work that waits for somebody. console-engine.js says what the tables mean; a role
 // beside an action is the contract's, so that the page offers no more than the service allows.
 
+import {compareRoster, dispatchCases, extendOutreach, importEnrollments}
+  from "./console-imports.js";
+
 const is = (...states) => row => states.some(state => row.state?.endsWith(`_${state}`));
 const reasoned = {fields: "reason!", role: "CLERK"};
 
@@ -95,7 +98,7 @@ export const WORK = [
     create: [{
       id: "submit-enrollment", title: ["代为申请入会", "Apply for somebody"], role: "CLERK",
       path: "/v1/enrollments", wrap: "application", fields: application,
-    }],
+    }, importEnrollments],
   },
   {
     id: "pool", title: ["周转池", "Holding pool"],
@@ -123,6 +126,7 @@ export const WORK = [
         path: "/v1/poolCases/*:return", when: is("ASSIGNED"),
       },
     ],
+    create: [dispatchCases],
   },
   {
     id: "transfers", title: ["转会", "Transfers"],
@@ -236,7 +240,7 @@ export const WORK = [
         path: "/v1/awayReports/*:fix", when: is("RETURNED_FOR_FIX"),
       },
       {
-        id: "depart", title: ["登记外出", "Departed"], role: "CLERK", etag: true, fields: "date!",
+        id: "depart", title: ["登记出发", "Departed"], role: "CLERK", etag: true, fields: "date!",
         path: "/v1/awayReports/*:track", body: () => ({hasReturned: false}), when: is("FILED"),
       },
       {
@@ -257,7 +261,7 @@ export const WORK = [
     ],
     create: [
       {
-        id: "report-away", title: ["登记外出", "Report"], role: "CLERK", path: "/v1/awayReports",
+        id: "report-away", title: ["外出报备", "Report"], role: "CLERK", path: "/v1/awayReports",
         fields: [{field: "member!:text", hint: ["会员标识 members/…", "members/…"]},
           ...away.split(" ")],
       },
@@ -312,14 +316,14 @@ export const WORK = [
       fields: `displayName organization means dueDate closed createTime name`,
     },
     related: [outreachEntries],
-    actions: [{
+    actions: [extendOutreach, {
       id: "close-outreach", title: ["结束", "Close"], role: "ADMINISTRATOR", etag: true, final: true,
       path: "/v1/outreachLists/*:close", when: row => !row.closed,
     }],
     create: [{
       id: "create-outreach", title: ["新建名单", "New list"], role: "ADMINISTRATOR",
       path: "/v1/outreachLists", fields: "organization! displayName! means! dueDate!",
-    }],
+    }, compareRoster],
   },
   {
     id: "refresh", title: ["信息更新", "Refresh rounds"],

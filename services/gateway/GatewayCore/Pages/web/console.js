@@ -79,10 +79,13 @@ function begin({token, role, organization = "", displayName = "", passwordTempor
   drawPage();
 }
 
-async function signOut() {
-  await call("POST", "/v1/sessions:signOut", {}).catch(() => {});
+// Whoever signs out leaves this computer, whether or not the server can be told, and whoever comes
+// next begins at the beginning.
+function signOut() {
+  call("POST", "/v1/sessions:signOut", {}).catch(() => {});
   session.end();
   leave();
+  history.replaceState(null, "", location.pathname);
   drawPage();
 }
 
@@ -148,7 +151,8 @@ function drawPage(said = null) {
 
 function place() {
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
-  const [id, ...ids] = path.split("/").map(decodeURIComponent);
+  // The ids of names and views have no letter that an address would write in another way.
+  const [id, ...ids] = path.split("/");
   return {id: id || "overview", ids, query: Object.fromEntries(new URLSearchParams(query))};
 }
 
@@ -246,7 +250,8 @@ async function detailPage(view, ids, main) {
   const beside = make("a", {class: "button", href: `#/${view.id}`},
     tell("返回列表", "Back to the list"));
   const content = view.isTree ? make("div", {class: "split"}, aside(name), body) : body;
-  show(main, heading({title: view.title}, beside), content);
+  const head = heading({title: view.title}, beside);
+  show(main, head, content);
   const changed = () => {
     organizations = null;
     if (view.isTree) body.parentElement.firstElementChild.replaceWith(aside(name));
@@ -256,7 +261,7 @@ async function detailPage(view, ids, main) {
     try {
       const row = await item(view, name);
       const called = row.displayName ?? row.personNameMasked ?? row.memberNumber;
-      if (called) main.querySelector("h1").textContent = `${word(view.title)} · ${called}`;
+      if (called) head.querySelector("h1").textContent = `${word(view.title)} · ${called}`;
       body.replaceChildren(make("section", {class: "card"},
         facts(fieldsOf(view.detail.fields).map(spec => [word(spec.label), shown(spec, row)])),
         bar(view.actions, row, {done: changed, hasLead: WORK.includes(view)})),

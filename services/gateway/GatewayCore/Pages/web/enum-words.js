@@ -70,6 +70,15 @@ name("MEMBERSHIP_ACTION", {
   ERASED: ["个人信息删除", "Personal data erased"],
 });
 
+name("AWAY_STATE", {
+  REPORTED: ["待审核", "Waits for review"],
+  FILED: ["已备案", "Filed"],
+  AWAY: ["外出中", "Away"],
+  RETURNED: ["已返回", "Back"],
+  RETURNED_FOR_FIX: ["退回修改", "Sent back to be corrected"],
+  ENDED: ["已终止", "Ended"],
+});
+
 name("ENROLLMENT_STATE", {
   RECEIVED: ["已受理", "Received"],
   HELD: ["待核对是否重复", "Held as a possible duplicate"],

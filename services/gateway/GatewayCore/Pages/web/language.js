@@ -28,11 +28,6 @@ export function say(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => name in values ? values[name] : whole);
 }
 
-// The word of a key, or another text where there is none: for values that the service may add.
-export function sayOr(key, otherwise) {
-  return tables[current][key] ?? otherwise;
-}
-
 const listeners = [];
 
 // Calls draw now and at each change of the language.
@@ -58,6 +53,14 @@ const CHINA = "Asia/Shanghai";
 export function time(text) {
   const style = {timeZone: CHINA, dateStyle: "medium", timeStyle: "short"};
   return text ? new Date(text).toLocaleString(tag(), style) : "";
+}
+
+// A google.type.Date as an input has it, and back: 2026-11-21.
+export const isoDay = date => date?.year
+  ? [date.year, date.month, date.day].map(part => String(part).padStart(2, "0")).join("-") : "";
+export function dateOf(text) {
+  const [year, month, date] = text.split("-").map(Number);
+  return year ? {year, month, day: date} : undefined;
 }
 
 // A google.type.Date.

@@ -16,12 +16,16 @@ const GROUPS = [
 const DRIVERS = ["OCCUPATION_GROUP_TRUCK_DRIVER", "OCCUPATION_GROUP_RIDE_HAILING_DRIVER"];
 const RELATIONS = ["CLEAR", "UNCLEAR", "NONE"].map(name => `LABOUR_RELATION_${name}`);
 
-// What was entered, so that a change of the language loses nothing.
+// What the owner of a phone entered, so that a change of the language or another sign-in loses
+// nothing. Whoever signs in with another phone sees nothing of it.
 let draft = {};
+let draftPhone = "";
 
 export function showApplication(place, app, scan) {
   const {organization} = scan;
   const phone = sessionStorage.getItem("member.phone") ?? "";
+  if (phone !== draftPhone) draft = {};
+  draftPhone = phone;
   const named = (name, more) => {
     const path = `application.${name}`;
     const value = draft[path];

@@ -1,8 +1,11 @@
 // A member's own record: what it says, and what a member may do with it.
 
-import {call, pathOf, stream, write} from "./api.js";
+import {call, pathOf, write} from "./api.js";
 import {day, say, time} from "./language.js";
-import {action, ask, download, facts, field, form, make, notice, show} from "./page.js";
+import {absences} from "./member-away.js";
+import {
+  PERSONAL_DATA, ask, collected, download, facts, field, form, make, notice, show, task,
+} from "./page.js";
 
 const LIVE = ["POOLED", "ACTIVE", "RETAINED"].map(name => `MEMBERSHIP_STATE_${name}`);
 const SERVICE = "/yijia.members.v1.MembersService";
@@ -20,17 +23,20 @@ export async function showMembership(app, own, scan) {
     make("section", {class: "card"}, make("h2", {}, say("own.title")),
       section("own.details", details(own.member)),
       isLive ? section("own.confirm", make("p", {}, say("own.confirm-about")),
-        action(say("own.confirm-button"), () => writeOnce(
+        task(say("own.confirm-button"), () => writeOnce(
           app, "confirm", "POST", `/v1/${own.member.name}:confirm`, {}, "own.confirmed"))) : null,
       section("own.correct", correctionForm(app, corrections)),
+      isLive ? section("own.away", absences((path, body, message) => writeOnce(
+        app, "away", "POST", path, body, message))) : null,
       section("own.history", history(own, transfers))),
     make("section", {class: "card"}, make("h2", {}, say("own.rights")),
       section("own.export", make("p", {}, say("own.export-about")),
-        action(say("own.export-button"), exportData)),
+        task(say("own.export-button"), async () => download(say("own.export-file"),
+          await collected(`${SERVICE}/ExportPersonalData`, {}, PERSONAL_DATA)))),
       isLive ? section("own.leave", make("p", {}, say("own.leave-about")),
-        action(say("own.leave-button"), () => leave(app, own.member), "danger")) : null,
+        task(say("own.leave-button"), () => leave(app, own.member), "danger")) : null,
       section("own.erase", make("p", {}, say("own.erase-about")),
-        action(say("own.erase-button"), () => erase(app), "danger"))),
+        task(say("own.erase-button"), () => erase(app, own.member), "danger"))),
   ];
 }
 
@@ -39,7 +45,7 @@ const TRANSFER_STATES = ["REQUESTED", "COMPLETED", "DECLINED", "CANCELLED", "EXP
 
 // The button that asks for the transfer to the scanned union.
 export function transferButton(app, {organization, code}) {
-  return action(say("transfer"), async () => {
+  return task(say("transfer"), async () => {
     const isSure = await ask(say("transfer.question", {union: organization.displayName}),
       say(code.acceptsTransfers ? "transfer.at-once" : "transfer.decided"), say("transfer"));
     if (!isSure) return;
@@ -106,7 +112,7 @@ function history(own, transfers) {
   const place = make("div", {}, transfers.map(each => make("div", {class: "entry"}, facts([
     [say("transfer.title"), say(each.state)], [say("applications.time"), time(each.createTime)],
   ]))));
-  const more = action(say("own.history-button"), async () => {
+  const more = task(say("own.history-button"), async () => {
     const {entries = []} = await call(
       "GET", pathOf(`/v1/${own.member.name}/log`, {pageSize: 1000}));
     more.replaceWith(make("ol", {class: "log"}, entries.map(each =>
@@ -127,7 +133,7 @@ function openTransfer(app, transfer, scan) {
       [say("transfer.due"), day(transfer.dueDate)],
       [say("transfer.expires"), day(transfer.expireDate)],
     ]),
-    action(say("transfer.cancel"), async () => {
+    task(say("transfer.cancel"), async () => {
       if (await ask(say("transfer.cancel-question"), "", say("transfer.cancel")))
         await writeOnce(app, "cancel", "POST", `/v1/${transfer.name}:cancel`,
           {etag: transfer.etag}, "transfer.cancelled");
@@ -161,13 +167,7 @@ function correctionForm(app, corrections) {
     }), past];
 }
 
-// ---- One's own data, leaving, erasure.
-
-async function exportData() {
-  const parts = [];
-  for await (const part of stream(`${SERVICE}/ExportPersonalData`, {})) parts.push(part);
-  download(say("own.export-file"), JSON.stringify(parts, null, 2));
-}
+// ---- Leaving, erasure.
 
 async function leave(app, member) {
   const isSure = await ask(
@@ -176,11 +176,10 @@ async function leave(app, member) {
   await writeOnce(app, "leave", "POST", `/v1/${member.name}:leave`, {}, "own.left");
 }
 
-async function erase(app) {
+async function erase(app, member) {
   const isSure = await ask(
     say("own.erase-question"), say("own.erase-effect"), say("own.erase-button"));
   if (!isSure) return;
-  const {member} = await call("GET", "/v1/me/membership");
   await write("erase", "POST", `/v1/${member.name}:erase`, {});
   // The session's subject is nobody's any more.
   app.endSession();

@@ -29,6 +29,9 @@ words({
     "field.areas.residence": "居住地", "field.areas.domicile": "户籍地",
     "field.migrantWorker": "我是进城务工人员",
 
+    "field.departureDate": "外出日期", "field.returnDate": "返回日期", "field.destination": "目的地",
+    "field.contact": "外出期间的手机号", "field.familyNote": "家庭情况",
+
     "code.bad": "这个码不能使用", "code.malformed": "链接里不是完整的工会二维码编码。",
     "code.over": "请向工会索取新的二维码，再扫描一次。您已有的会籍和申请不受影响。",
     "code.wrong": "请重新扫描二维码，或核对所填的编码；仍不行时，请联系张贴此码的工会。",
@@ -36,7 +39,7 @@ words({
     "code.about": "没有摄像头时，可填写二维码旁的编码。", "code.text": "编码", "code.open": "打开",
 
     "union.scanned": "您扫描的工会", "union.kind": "类型", "union.region": "地区",
-    "union.groups": "面向", "union.here": "您已由此工会管理。",
+    "union.groups": "面向", "union.and": "、", "union.here": "您已由此工会管理。",
     "union.closed": "此工会目前不接受入会和转入。请联系工会，或扫描其他工会的二维码。",
 
     "join": "申请入会", "join.again": "再申请一份（如为家人）",
@@ -75,6 +78,7 @@ words({
     "late.apply": "先前没有收到答复的入会申请已经提交。",
     "late.transfer": "先前没有收到答复的转会申请已经提交。",
     "late.correction": "先前没有收到答复的更正申请已经提交。",
+    "late.away": "先前没有收到答复的外出登记已经提交。",
     "late.leave": "先前没有收到答复的退会已经办理。",
 
     "own.member": "工会会员证", "own.former": "会籍已结束", "own.code": "会员码",
@@ -84,7 +88,7 @@ words({
     "own.masked": "为安全起见，部分内容打码显示；完整内容可以导出。",
     "own.confirm": "确认信息无误", "own.confirm-about": "信息每三个月确认一次。请先查看登记的信息，有误的申请更正。",
     "own.confirm-button": "信息都对，确认", "own.confirmed": "已确认，谢谢。",
-    "own.correct": "更正姓名、身份证号、手机号", "own.history": "会籍变动与转会记录",
+    "own.correct": "更正姓名、身份证号、手机号", "own.away": "外出报备", "own.history": "会籍变动与转会记录",
     "own.history-button": "查看会籍变动", "own.rights": "我的权利",
     "own.export": "导出我的全部信息", "own.export-button": "下载文件",
     "own.export-about": "文件里是未打码的完整信息，请妥善保管，不要在公用设备上下载。",
@@ -111,6 +115,11 @@ words({
     "correction.title": "更正", "correction.about": "只填要更正的项目。由工会核对后生效。",
     "correction.open": "您有一份更正正在核对；有结果后才能再申请。",
     "correction.send": "申请更正", "correction.done": "更正已提交，等待工会核对。",
+
+    "away.about": "外出半年以上的，请在出发前报备，由工会审核备案。", "away.show": "查看和办理报备",
+    "away.report": "提交报备", "away.fix": "改好了，重新提交", "away.reported": "报备已提交，等待工会审核。",
+    "away.day-gone": "实际出发日期", "away.gone": "登记出发", "away.day-back": "实际返回日期",
+    "away.back": "登记返回", "away.tracked": "已登记。",
   },
   en: {
     "title": "Yijia · Members", "brand": "驿家 Yijia",
@@ -143,6 +152,10 @@ words({
     "field.areas.work": "Place of work", "field.areas.residence": "Place of residence",
     "field.areas.domicile": "Registered domicile", "field.migrantWorker": "I am a migrant worker",
 
+    "field.departureDate": "Departure", "field.returnDate": "Return",
+    "field.destination": "Destination", "field.contact": "Phone while away",
+    "field.familyNote": "Family at home",
+
     "code.bad": "This code cannot be used",
     "code.malformed": "The link does not contain the complete code of a union.",
     "code.over": "Ask the union for a new code and scan it. Memberships and applications that you "
@@ -154,7 +167,7 @@ words({
     "code.open": "Open",
 
     "union.scanned": "The union that you scanned", "union.kind": "Kind", "union.region": "Region",
-    "union.groups": "For", "union.here": "This union manages your membership.",
+    "union.groups": "For", "union.and": ", ", "union.here": "This union manages your membership.",
     "union.closed": "This union accepts neither applications nor transfers at present. Ask the "
       + "union, or scan the code of another one.",
 
@@ -201,6 +214,7 @@ words({
     "late.apply": "The application that had no answer yet is submitted.",
     "late.transfer": "The transfer that had no answer yet is requested.",
     "late.correction": "The correction that had no answer yet is requested.",
+    "late.away": "The absence that had no answer yet is recorded.",
     "late.leave": "The leaving that had no answer yet is recorded.",
 
     "own.member": "Member's card", "own.former": "The membership has ended",
@@ -213,7 +227,8 @@ words({
     "own.confirm-about": "Data are confirmed every three months. Look at what is recorded first, "
       + "and request a correction of what is wrong.",
     "own.confirm-button": "All correct, confirm", "own.confirmed": "Confirmed, thank you.",
-    "own.correct": "Correct name, resident ID or phone", "own.history": "History and transfers",
+    "own.correct": "Correct name, resident ID or phone", "own.away": "Long absences",
+    "own.history": "History and transfers",
     "own.history-button": "Show the history", "own.rights": "My rights",
     "own.export": "Export all my data", "own.export-button": "Download the file",
     "own.export-about": "The file has everything in full. Keep it safe, and do not download it on "
@@ -252,5 +267,13 @@ words({
     "correction.open": "A correction is being checked. You can request another one after that.",
     "correction.send": "Request the correction",
     "correction.done": "The correction is requested; the union checks it.",
+
+    "away.about": "If you will be away for half a year or more, report it before you leave. The "
+      + "union reviews it.",
+    "away.show": "Show and report absences", "away.report": "Report the absence",
+    "away.fix": "Corrected, submit it again",
+    "away.reported": "The absence is reported; the union reviews it.",
+    "away.day-gone": "Day of departure", "away.gone": "I have left",
+    "away.day-back": "Day of return", "away.back": "I am back", "away.tracked": "Recorded.",
   },
 });

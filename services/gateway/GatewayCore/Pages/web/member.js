@@ -8,7 +8,7 @@ import {showMembership, transferButton, writeOnce} from "./member-own.js";
 import {showSignIn} from "./member-sign-in.js";
 import "./member-words.js";
 import {
-  action, ask, button, byId, facts, field, form, languageButton, make, notice, show,
+  ask, button, byId, facts, field, form, languageButton, make, notice, show, task,
 } from "./page.js";
 
 // What the views share. A view draws into a place of its own; when it is late, nobody sees it.
@@ -100,7 +100,7 @@ async function showHome(place, message) {
 // Requests whose answer never came, before a reload perhaps, are sent again: nothing is done twice.
 async function finishUnanswered() {
   const notices = [];
-  for (const name of ["apply", "transfer", "correction", "leave"]) {
+  for (const name of ["apply", "transfer", "correction", "away", "leave"]) {
     if (!unanswered(name)) continue;
     try {
       await finish(name);
@@ -155,8 +155,8 @@ function unionCard({organization, region}, actions) {
     facts([
       [say("union.kind"), say(organization.kind)],
       [say("union.region"), region],
-      [say("union.groups"), (organization.groups ?? []).map(each => say(each))
-        .join(language() === "zh" ? "、" : ", ")],
+      [say("union.groups"),
+        (organization.groups ?? []).map(each => say(each)).join(say("union.and"))],
     ]),
     make("div", {class: "stack"}, actions));
 }
@@ -179,7 +179,7 @@ function applicationCards(applications) {
         [say("applications.state"), say(each.state)],
       ]),
       each.state === "ENROLLMENT_STATE_RECEIVED"
-        ? action(say("withdraw"), () => withdraw(each), "quiet") : null)),
+        ? task(say("withdraw"), () => withdraw(each), "quiet") : null)),
     button(say("applications.check"), checkResult, {class: "main"}));
 }
 

@@ -1,5 +1,6 @@
 // Building blocks of the pages. Text enters a page as text only, never as HTML.
 
+import {stream} from "./api.js";
 import {language, say, switchLanguage, words} from "./language.js";
 
 words({
@@ -92,7 +93,7 @@ export async function busy(node, work) {
 }
 
 // A wide button of "kind" main, danger or none, below which an ApiError of its work is shown.
-export function action(text, work, kind = "") {
+export function task(text, work, kind = "") {
   const problem = make("div", {"aria-live": "assertive"});
   const node = button(text, async () => {
     problem.replaceChildren();
@@ -133,17 +134,19 @@ export function field({path, label, hint, options, optional = false, ...attribut
 // The values of a form by path: texts without outer blanks, checkboxes as booleans.
 export function values(form) {
   const found = {};
-  for (const control of form.querySelectorAll("[name]"))
+  for (const control of form.querySelectorAll("input[name], select[name], textarea[name]"))
     found[control.name] = control.type === "checkbox" ? control.checked : control.value.trim();
   return found;
 }
 
 // A form whose work is done once at a time. An ApiError is shown: each violation beside its field,
-// and all that belongs to none above the button, where it is read out.
-export function form(content, text, work) {
+// and all that belongs to none above the button, where it is read out. `beside` stands in the
+// button's row; the button's "kind" is main, danger or none.
+export function form(content, text, work, {kind = "main", beside = null} = {}) {
   const summary = make("div", {"aria-live": "assertive"});
-  const submit = make("button", {type: "submit", class: "main"}, text);
-  const node = make("form", {novalidate: true}, content, summary, submit);
+  const submit = make("button", {type: "submit", class: kind}, text);
+  const node = make("form", {novalidate: true}, content, summary,
+    beside ? make("div", {class: "row"}, beside, submit) : submit);
   // What is being corrected is not wrong any more, as far as this page knows.
   node.addEventListener("input", ({target}) => clearErrors(target.closest(".field") ?? target));
   node.addEventListener("submit", event => {
@@ -168,14 +171,16 @@ function clearErrors(node) {
 }
 
 // Puts the violations of an error beside their fields, and focuses the first. Returns a notice of
-// the rest.
+// the rest. What is wrong within a field, limits[0].burst, stands beside the nearest one around it.
 export function showError(node, error) {
   if (error.name !== "ApiError") console.error(error);
   const others = [];
   let first = null;
+  const places = [...node.querySelectorAll("[data-path]")].sort(
+    (one, other) => other.dataset.path.length - one.dataset.path.length);
   for (const {field: path, message} of error.violations ?? []) {
-    const place = [...node.querySelectorAll("[data-path]")].find(
-      each => each.dataset.path === path);
+    const place = places.find(({dataset}) => path === dataset.path
+      || path.startsWith(`${dataset.path}.`) || path.startsWith(`${dataset.path}[`));
     if (!place) {
       others.push(`${path}: ${message}`);
       continue;
@@ -205,6 +210,8 @@ function patience({retrySeconds: seconds}) {
 
 // ---- Questions and files.
 
+const PIECES_MAX = 1000;
+
 // Asks before something that cannot be undone. Resolves to whether it was confirmed.
 export function ask(question, explanation, confirm) {
   return new Promise(resolve => {
@@ -224,7 +231,26 @@ export function ask(question, explanation, confirm) {
   });
 }
 
-// Saves a text as a file.
+// Makes a file of what a method streams. `part` makes a piece of a message and its place.
+export async function collected(path, request, {head = "", part, tail = ""}) {
+  let pieces = [head];
+  let count = 0;
+  for await (const message of stream(path, request)) {
+    pieces.push(part(message, count));
+    count += 1;
+    // The browser keeps a large blob on the disk.
+    if (pieces.length > PIECES_MAX) pieces = [new Blob(pieces)];
+  }
+  return new Blob([...pieces, tail]);
+}
+
+// A person's data as they are exported, for collected().
+export const PERSONAL_DATA = {
+  head: "[", tail: "\n]\n",
+  part: (message, index) => `${index > 0 ? "," : ""}\n${JSON.stringify(message, null, 2)}`,
+};
+
+// Saves a text or a blob as a file.
 export function download(name, text, type = "application/json") {
   const address = URL.createObjectURL(new Blob([text], {type}));
   make("a", {href: address, download: name}).click();

@@ -36,8 +36,13 @@ export function regionField({path, label, hint, value = ""}) {
   const choices = make("div", {class: "stack"});
   const problem = make("p", {class: "error", role: "alert"});
 
+  // Of two that are opened at once, the first may come last.
+  let opened = 0;
+
   async function open(parent, level, codes) {
     while (choices.children.length >= level) choices.lastChild.remove();
+    opened += 1;
+    const own = opened;
     let regions;
     try {
       regions = await children(parent);
@@ -46,7 +51,7 @@ export function regionField({path, label, hint, value = ""}) {
       problem.textContent = say("region.failed");
       return;
     }
-    if (!regions.length || choices.children.length >= level) return;
+    if (!regions.length || own !== opened) return;
     const preset = regions.find(each => codes.includes(each.code))?.code ?? "";
     const name = say(regions[0].level);
     const select = make("select", {
@@ -62,6 +67,7 @@ export function regionField({path, label, hint, value = ""}) {
     // Without a choice here, that of the level above counts.
     chosen.value = code || (choices.children[level - 2]?.value ?? "");
     while (choices.children.length > level) choices.lastChild.remove();
+    opened += 1;
     if (code && level < LEVELS) await open(`regions/${code}`, level + 1, codes);
   }
 
