@@ -9,12 +9,19 @@ final class Gate: Sendable {
   private let listener: Int32
   private let isOpen = Mutex(true)
   private let loss: Loss
+  private let cut: Cut
 
-  /// - Parameter text: A text of a statement: the first connection that sends it is cut instead of
-  ///   being told that it has committed.
-  init(to server: UInt16, losingCommitOf text: String? = nil) throws {
-    let loss = Loss(text)
+  /// - Parameters:
+  ///   - text: A text of a statement: the first connection that sends it is cut instead of being
+  ///     told that it has committed.
+  ///   - mark: A text of an answer: the first answer that has it ends before it, and with it the
+  ///     connection.
+  init(
+    to server: UInt16, losingCommitOf text: String? = nil, cuttingAnswerAt mark: String? = nil
+  ) throws {
+    let (loss, cut) = (Loss(text), Cut(mark))
     self.loss = loss
+    self.cut = cut
     let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     try #require(Self.with(0) { bind(listener, $0, $1) } == 0 && listen(listener, 16) == 0)
     var address = sockaddr_in()
@@ -32,8 +39,15 @@ final class Gate: Sendable {
         if client < 0 { return }
         let behind = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         _ = Self.with(server) { connect(behind, $0, $1) }
-        Thread.detachNewThread { Self.pass(client, behind) { loss.note($0, from: behind) } }
-        Thread.detachNewThread { Self.pass(behind, client) { !loss.takes($0, from: behind) } }
+        Thread.detachNewThread {
+          Self.pass(client, behind) { bytes in
+            loss.note(bytes, from: behind)
+            return bytes
+          }
+        }
+        Thread.detachNewThread {
+          Self.pass(behind, client) { loss.takes($0, from: behind) ? [] : cut.rest(of: $0) }
+        }
       }
     }
   }
@@ -48,19 +62,26 @@ final class Gate: Sendable {
   /// Whether the reply to the commit was lost.
   var hasLost: Bool { loss.hasLost }
 
+  /// Whether an answer was cut.
+  var hasCut: Bool { cut.isDone }
+
   /// Each direction has its own thread; both ends stay open until the process ends, or the other
-  /// side closes, or `passes` returns false.
-  private static func pass(_ from: Int32, _ to: Int32, _ passes: (ArraySlice<UInt8>) -> Bool) {
+  /// side closes, or `passed` returns less than the bytes that it receives.
+  private static func pass(
+    _ from: Int32, _ to: Int32, _ passed: (ArraySlice<UInt8>) -> ArraySlice<UInt8>
+  ) {
     var bytes = [UInt8](repeating: 0, count: 65_536)
     while true {
       let count = read(from, &bytes, bytes.count)
-      if count <= 0 || !passes(bytes[..<count]) { break }
-      var sent = 0
-      while sent < count {
-        let more = bytes[sent..<count].withUnsafeBytes { write(to, $0.baseAddress, $0.count) }
-        if more <= 0 { break }
-        sent += more
+      if count <= 0 { break }
+      var rest = passed(bytes[..<count])
+      let isWhole = rest.count == count
+      while !rest.isEmpty {
+        let sent = rest.withUnsafeBytes { write(to, $0.baseAddress, $0.count) }
+        if sent <= 0 { break }
+        rest = rest.dropFirst(sent)
       }
+      if !isWhole { break }
     }
     shutdown(to, Int32(SHUT_WR))
   }
@@ -93,12 +114,9 @@ private final class Loss: Sendable {
   var hasLost: Bool { state.withLock { $0.hasLost } }
 
   /// Looks for the text in what a client sends over the connection to the server.
-  ///
-  /// - Returns: True: it is passed on.
-  func note(_ bytes: ArraySlice<UInt8>, from server: Int32) -> Bool {
-    guard let text, bytes.firstRange(of: Array(text.utf8)) != nil else { return true }
+  func note(_ bytes: ArraySlice<UInt8>, from server: Int32) {
+    guard let text, bytes.firstRange(of: Array(text.utf8)) != nil else { return }
     state.withLock { if $0.server == nil { $0.server = server } }
-    return true
   }
 
   /// Returns whether these bytes are the reply to lose.
@@ -108,6 +126,29 @@ private final class Loss: Sendable {
       guard state.server == server, !state.hasLost else { return false }
       state.hasLost = true
       return true
+    }
+  }
+}
+
+/// The end of a connection in the middle of one answer. The mark is expected in one piece with all
+/// that precedes it in its batch, as the server sends short answers.
+private final class Cut: Sendable {
+  private let mark: String?
+  private let state = Mutex(false)
+
+  init(_ mark: String?) {
+    self.mark = mark
+  }
+
+  var isDone: Bool { state.withLock { $0 } }
+
+  /// Returns what is passed on of the server's bytes.
+  func rest(of bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+    guard let mark, let place = bytes.firstRange(of: Array(mark.utf8)) else { return bytes }
+    return state.withLock { isDone in
+      if isDone { return bytes }
+      isDone = true
+      return bytes[..<place.lowerBound]
     }
   }
 }
