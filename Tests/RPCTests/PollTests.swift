@@ -92,7 +92,8 @@ struct PollTests {
       .takingOwnershipOfDescriptor(input: ends[0]).get()
     executor.execute { chains.start() }
     for await _ in chains.done {}
-    let ran = try #require(chains.ranWhenRead.withLock { $0 })
+    // All had run where it was not read before the last one.
+    let ran = chains.ranWhenRead.withLock { $0 } ?? Int.max
     try await channel.close()
     close(ends[1])
     try await group.shutdownGracefully()

@@ -35,19 +35,20 @@ struct TimerTests {
     let done = Mutex<[Int]>([])
     await withCheckedContinuation { continuation in
       executor.execute {
-        // The later ones first, so that the loop's own timer is moved; many are cancelled.
-        let last = executor.schedule(after: .milliseconds(20)) {
+        // The later ones first, so that the loop's own timer is moved; many are cancelled. The times
+        // are so far apart that a thread which the system stops keeps their order.
+        let last = executor.schedule(after: .milliseconds(1_000)) {
           done.withLock { $0.append(20) }
           continuation.resume()
         }
         for index in 0..<500 {
-          let work = executor.schedule(after: .milliseconds(10)) {
+          let work = executor.schedule(after: .milliseconds(500)) {
             done.withLock { $0.append(10 + index) }
           }
           if index > 0 { work.cancel() }
           work.cancel()
         }
-        _ = executor.schedule(after: .milliseconds(1)) { done.withLock { $0.append(1) } }
+        _ = executor.schedule(after: .milliseconds(200)) { done.withLock { $0.append(1) } }
         let known = executor.schedule(after: .zero) { done.withLock { $0.append(0) } }
         _ = (last, known)
       }

@@ -21,10 +21,14 @@ struct MemoryTests {
   func releaseCode() throws {
     let text = "2026-11-21T06:46:51Z"
     let before = try Date(text, strategy: .iso8601)
-    let resident = try code()
-    ProcessMemory.releaseCode()
     // Other tests go on meanwhile, and what they run comes back.
-    #expect(try code() < resident)
+    var hasShrunk = false
+    for _ in 0..<100 where !hasShrunk {
+      let resident = try code()
+      ProcessMemory.releaseCode()
+      hasShrunk = try code() < resident
+    }
+    #expect(hasShrunk)
     #expect(try Date(text, strategy: .iso8601) == before)
   }
 }
