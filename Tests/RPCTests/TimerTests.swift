@@ -35,8 +35,8 @@ struct TimerTests {
     let done = Mutex<[Int]>([])
     await withCheckedContinuation { continuation in
       executor.execute {
-        // The later ones first, so that the loop's own timer is moved; many are cancelled. The times
-        // are so far apart that a thread which the system stops keeps their order.
+        // The later ones first, so that the loop's own timer is moved; many are cancelled. Times are
+        // so far apart that a thread which the system stops keeps their order.
         let last = executor.schedule(after: .milliseconds(1_000)) {
           done.withLock { $0.append(20) }
           continuation.resume()
