@@ -71,8 +71,8 @@ final class ClientSide: @unchecked Sendable {
     let isLoss = reasons.contains {
       if case .connectionLost = $0 { true } else { false }
     }
-    // The loss of a connection is a single failure, however many calls it had.
-    if isLoss { endpoint?.note(.failed) }
+    // The loss of a connection is a single failure, however many calls it had, and none without.
+    if isLoss, wasBusy { endpoint?.note(.failed) }
   }
 
   /// Keeps a list, to compare later ones with it.

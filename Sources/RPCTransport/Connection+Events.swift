@@ -26,7 +26,7 @@ extension Connection {
         exchange(stream)?.receivedEnd(trailers: nil)
       case .trailers(let stream, let block):
         guard let exchange = exchange(stream), !refuses(block, of: exchange) else { continue }
-        let trailers = headerList(block, isEnd: true)
+        let trailers = headerList(block, of: exchange, isEnd: true)
         if dispatcher != nil, !MetadataRules.allows(trailers: trailers) {
           exchange.reset(.protocolError)
         } else {
@@ -60,7 +60,7 @@ extension Connection {
     guard let dispatcher else {
       guard let exchange = exchange(stream), !refuses(block, of: exchange) else { return }
       return exchange.received(
-        head: headerList(block, isEnd: endsStream), endsStream: endsStream)
+        head: headerList(block, of: exchange, isEnd: endsStream), endsStream: endsStream)
     }
     guard runningHandlers < limits.runningHandlersMax else {
       return session.reset(stream, .refusedStream)
@@ -118,8 +118,7 @@ extension Connection {
     exchanges[Int(stream.slot)] = nil
     client?.closed(session.openStreams)
     let reason: CloseReason = if let code { self.reason(exchange, code) } else { .unsent }
-    // The peer has reset it: the remote side of an exchange that was reset here has ended.
-    if case .reset = reason, exchange.state.remote != .ended { client?.endpoint?.note(.failed) }
+    if case .reset = reason { note(.failed, of: exchange) }
     exchange.closed(reason)
     if draining == .final { markDirty() }
   }
@@ -152,18 +151,33 @@ extension Connection {
 
   /// Returns the list of a block. Servers repeat themselves too, so heads and trailers that equal
   /// recent ones are shared.
-  private func headerList(_ block: HeaderBlock, isEnd: Bool) -> HeaderList {
+  private func headerList(
+    _ block: HeaderBlock, of exchange: Exchange, isEnd: Bool
+  ) -> HeaderList {
     guard let client else { return newList(block) }
     if let known = client.lists.first(where: { session.block(block, isSameAs: $0.copy) }) {
-      if isEnd { client.endpoint?.note(known.verdict) }
+      if isEnd { note(known.verdict, of: exchange) }
       return known.list
     }
     let list = newList(block)
     let verdict = Endpoint.Verdict(list)
-    if isEnd { client.endpoint?.note(verdict) }
+    if isEnd { note(verdict, of: exchange) }
     client.keep(
       ClientSide.Known(copy: session.copy(of: block), list: list, verdict: verdict))
     return list
+  }
+
+  /// Counts what an exchange tells of the backend. The end of its health check does not mean that
+  /// calls fail: a server that stops ends one on each connection. Neither does that of an exchange
+  /// that was reset here, whose remote side has ended.
+  private func note(_ verdict: Endpoint.Verdict?, of exchange: Exchange) {
+    guard let client else { return }
+    if verdict == .failed,
+      exchange.state.remote == .ended || client.healthCheck?.exchange === exchange
+    {
+      return
+    }
+    client.endpoint?.note(verdict)
   }
 
   private func newList(_ block: HeaderBlock) -> HeaderList {

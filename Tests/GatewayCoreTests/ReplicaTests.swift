@@ -1,5 +1,6 @@
 import RPC
 import RPCTransport
+import ServiceKit
 import TestWaiting
 import Testing
 
@@ -75,6 +76,29 @@ struct ReplicaTests {
     }
     for _ in 0..<5 { #expect(try await call(channel)?.code == .permissionDenied) }
     #expect(channel.standings.map(\.state) == [.ready])
+    await channel.shutdown()
+  }
+
+  @Test("a replica that stops is not ejected because its health check ends")
+  func restart() async throws {
+    let registry = HealthRegistry()
+    registry.set("", .serving)
+    let services = [HealthService(registry: registry)]
+    let (server, address) = try await loopback.serve(services: services)
+    var configuration = ClientConfiguration(targets: [address])
+    configuration.healthService = ""
+    var outliers = OutlierDetection()
+    outliers.consecutiveGatewayFailure = 1
+    outliers.baseEjectionTime = .seconds(600)
+    outliers.maxEjectionTime = .seconds(600)
+    configuration.balancing.outlierDetection = outliers
+    let channel = try ClientChannel(configuration: configuration, loops: loopback.loops)
+    channel.connect()
+    try await eventually { channel.standings[0].isReady }
+    await server.shutdown(grace: .seconds(30))
+    try await eventually { !channel.standings[0].isReady }
+    _ = try await loopback.serve(services: services, at: address)
+    try await eventually { channel.standings[0].isReady }
     await channel.shutdown()
   }
 
