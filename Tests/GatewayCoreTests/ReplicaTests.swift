@@ -1,3 +1,4 @@
+import GRPCHealthV1
 import RPC
 import RPCTransport
 import ServiceKit
