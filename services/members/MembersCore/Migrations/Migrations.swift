@@ -12,7 +12,7 @@ public enum MembersMigrations {
     organizationLife, pool, transfers, duplicates, corrections,
     subtreeCounters, coverage, rosterQuotas, units, away, freshness,
     outreach, olderHashes, awayManagers, unitMoves, employerClaims,
-    regionRules, mergedTransfers, awayReviewers, waitingRows,
+    regionRules, mergedTransfers, awayReviewers, waitingRows, unitThresholds,
   ]
 
   static let organizations = Migration(
