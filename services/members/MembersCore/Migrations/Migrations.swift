@@ -13,6 +13,7 @@ public enum MembersMigrations {
     subtreeCounters, coverage, rosterQuotas, units, away, freshness,
     outreach, olderHashes, awayManagers, unitMoves, employerClaims,
     regionRules, mergedTransfers, awayReviewers, waitingRows, unitThresholds,
+    rareRows,
   ]
 
   static let organizations = Migration(
