@@ -39,14 +39,17 @@ extension Statement {
   fileprivate static let rowsMax = 64
 
   /// Merges statements that share one SQL text and whose order is irrelevant: INSERTs of exactly
-  /// one row become multi-row INSERTs, and statements that add a number become one that adds the
-  /// sum.
+  /// one row become multi-row INSERTs, statements that add a number become one that adds the sum,
+  /// and equal checks become one.
   ///
   /// Row counts are powers of two, and rows with NULLs in different columns go to separate
   /// statements, which limits the number of distinct texts to prepare.
   public static func folded(_ statements: [Statement]) -> [Statement] {
     guard let first = statements.first, statements.count > 1 else { return statements }
     if let place = first.adds { return summed(statements, place) }
+    if first.isCheck {
+      return statements.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+    }
     guard let insert = RowInsert.of(first.sql),
       statements.allSatisfy({ $0.expects == .exactly(1) && $0.arguments.count == insert.columns })
     else { return statements }
@@ -79,7 +82,7 @@ extension Statement {
   private static func summed(_ statements: [Statement], _ place: Int) -> [Statement] {
     var sums: [Statement] = []
     for statement in statements {
-      let index = sums.firstIndex { $0.with(0, at: place) == statement.with(0, at: place) }
+      let index = sums.firstIndex { $0.equals(statement, besides: place) }
       guard case .integer(let number) = statement.arguments[place], let index,
         case .integer(let sum) = sums[index].arguments[place], (sum < 0) == (number < 0)
       else {
@@ -89,6 +92,13 @@ extension Statement {
       sums[index] = statement.with(sum + number, at: place)
     }
     return sums
+  }
+
+  /// Returns whether all other arguments than one are equal to those of a statement of the same
+  /// text.
+  private func equals(_ other: Statement, besides place: Int) -> Bool {
+    expects == other.expects
+      && arguments.indices.allSatisfy { $0 == place || arguments[$0] == other.arguments[$0] }
   }
 
   private func with(_ number: Int64, at place: Int) -> Statement {

@@ -6,7 +6,7 @@ extension Commit {
   ///
   /// The statement inserts nothing, or violates a constraint. It is one look-up in a table of a few
   /// rows, in the write's own transaction, so that no row under an older key can be stored after
-  /// the newer key was marked.
+  /// the newer key was marked. Writes that share a commit share it (`Statement.isCheck`).
   ///
   /// - Parameters:
   ///   - hashKey: The number of the newest key under which the write stores hashes.
@@ -16,10 +16,11 @@ extension Commit {
     hashKey: UInt32, sealed: [UInt8]
   ) throws(StorageError) {
     run(
-      """
-      INSERT INTO storage_key (keyring, key, mark) SELECT keyring, key, NULL FROM storage_key
-      WHERE (keyring = 'hashes' AND key > ?1) OR (keyring = 'fields' AND key > ?2)
-      """, [Int64(hashKey), Int64(try FieldCipher.keyID(of: sealed))])
+      Statement(
+        """
+        INSERT INTO storage_key (keyring, key, mark) SELECT keyring, key, NULL FROM storage_key
+        WHERE (keyring = 'hashes' AND key > ?1) OR (keyring = 'fields' AND key > ?2)
+        """, [Int64(hashKey), Int64(try FieldCipher.keyID(of: sealed))], isCheck: true))
   }
 }
 

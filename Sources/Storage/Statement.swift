@@ -25,19 +25,26 @@ public struct Statement: Sendable, Hashable {
   /// The index of an argument that is added to a stored value. Statements that differ only in this
   /// argument may be merged into one that adds the sum (`Step.together`).
   let adds: Int?
+  /// Whether the statement is a guard that changes no value. Of equal ones, one is enough
+  /// (`Step.together`).
+  let isCheck: Bool
 
   /// Creates a statement with the given text, arguments and expected row count.
   public init(
     _ sql: String, _ arguments: [any SQLValueConvertible] = [], expects: Expectation = .any,
-    adds: Int? = nil
+    adds: Int? = nil, isCheck: Bool = false
   ) {
-    self.init(sql, values: arguments.map(\.sqlValue), expects: expects, adds: adds)
+    self.init(
+      sql, values: arguments.map(\.sqlValue), expects: expects, adds: adds, isCheck: isCheck)
   }
 
-  init(_ sql: String, values: [SQLValue], expects: Expectation, adds: Int? = nil) {
+  init(
+    _ sql: String, values: [SQLValue], expects: Expectation, adds: Int? = nil, isCheck: Bool = false
+  ) {
     self.sql = sql
     arguments = values
     self.expects = expects
     self.adds = adds
+    self.isCheck = isCheck
   }
 }

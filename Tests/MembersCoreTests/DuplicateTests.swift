@@ -3,6 +3,7 @@ import MembersV1
 import RPC
 import ServiceKit
 import Storage
+import TestStores
 import Testing
 import YijiaTypeV1
 
@@ -177,6 +178,130 @@ struct DuplicateTests {
       #expect(try await harness.members().count == 3)
       #expect(try await harness.countsAgree())
       #expect(try await harness.service.recount(report: UpkeepTests.quiet) == [])
+    }
+  }
+}
+
+extension DuplicateTests {
+  @Test("a duplicate is found by the organization of its first person, wherever they are managed")
+  func followed() async throws {
+    var configuration = MembersConfiguration()
+    configuration.regions = [
+      RegionSetting(regionCode: "340604", rules: .poolFirst, approveFirst: true)
+    ]
+    try await Harness.run(configuration) { harness in
+      let names = try await harness.plantTree()
+      /// Returns the organizations that lead to the only duplicate, which both plans find.
+      func place() async throws -> String? {
+        let range = PathRange(subtreeOf: "")
+        let start = try ListPlace(nil)
+        let (ordered, led) = try await harness.database.read(
+          DuplicateStore.page(
+            of: range, states: [.open], by: .rows, before: nil, after: start, limit: 5),
+          DuplicateStore.page(
+            of: range, states: [.open], by: .organizations, before: nil, after: start, limit: 5))
+        #expect(ordered == led && led.count == 1)
+        let path = try #require(led.first).paths[0]
+        return names.first { $0.value.suffix(32) == path.suffix(32) }?.key
+      }
+      _ = try await harness.submit(Applicant.application(1), as: .administrator)
+      harness.clock.advance(days: 1)
+      // Refused in one county, then admitted in another one.
+      let waiting = try await harness.submit(
+        Applicant.application(2) {
+          $0.phone = Applicant.phone(1)
+          $0.areas?.work = "340604"
+        }, as: .administrator)
+      #expect(waiting.state == .pending)
+      #expect(try await place() == "huaibei-pool")
+      _ = try await harness.refuse(waiting, as: .administrator)
+      let member = try await harness.submit(
+        Applicant.application(2) {
+          $0.phone = Applicant.phone(1)
+          $0.areas?.work = "340603100201"
+        }, as: .administrator
+      ).member
+      #expect(try await place() == "quegou-east")
+      #expect(try await harness.service.recount(report: UpkeepTests.quiet) == [])
+      _ = try await harness.dissolve(names["quegou-east"] ?? "", poolsMembers: true)
+      #expect(try await place() == "xiangshan-pool")
+      let poolCase = try await harness.poolCases(as: .administrator)[0]
+      #expect(poolCase.member == member)
+      _ = try await harness.assign(
+        poolCase.name, to: names["quegou"] ?? "", as: .administrator)
+      _ = try await harness.confirm(poolCase.name, as: .administrator)
+      #expect(try await place() == "quegou")
+      #expect(try await harness.service.recount(report: UpkeepTests.quiet) == [])
+      var commit = Commit(at: harness.clock.now)
+      commit.run(
+        "UPDATE duplicate_cases SET organization_id = ?1",
+        [String((names["lieshan"] ?? "").suffix(32))])
+      try await harness.database.write(commit)
+      #expect(
+        try await harness.service.recount(report: UpkeepTests.quiet)
+          == ["\(member): not the fold of its log, or an away report or a duplicate is elsewhere"])
+    }
+  }
+}
+
+extension DuplicateTests {
+  @Test("duplicates stored before they had an organization get it", arguments: Engine.allCases)
+  func migrated(_ engine: Engine) async throws {
+    let older = MembersMigrations.all.prefix { $0.name != MembersMigrations.rareRows.name }
+    try await engine.withStore { store in
+      try await store.with { database in
+        try await database.migrate(Array(older))
+        var commit = Commit(at: .init(timeIntervalSince1970: 0))
+        let (union, office, member, applicant) = (hexID(1), hexID(2), hexID(3), hexID(4))
+        for id in [union, office] {
+          commit.run(
+            """
+            INSERT INTO organizations (
+              id, external_id, path, display_name, kind, level, region_code, occupation_groups,
+              credit_code, employer_credit_codes, takes_individuals, state, version, created
+            ) VALUES (?1, ?1, ?1, '工会', 5, 6, '340603', 0, '', '', 0, 2, 1, 1)
+            """, [id])
+        }
+        let none: [UInt8] = []
+        for id in [member, applicant] {
+          commit.run(
+            """
+            INSERT INTO persons (
+              id, hash_key, wrapped_key, person_name, resident_id, phone, created
+            ) VALUES (?1, 1, ?2, ?2, ?2, ?2, 1)
+            """, [id, none])
+        }
+        commit.run(
+          """
+          INSERT INTO memberships (
+            id, member_number, state, organization_id, managing_organization_id, occupation_group,
+            channel, campaign, join_day, code, code_sha256, version, created
+          ) VALUES (?1, '1', 2, ?2, ?2, 1, 1, '', 1, ?3, ?3, 1, 1)
+          """, [member, union, none])
+        commit.run(
+          """
+          INSERT INTO enrollments (
+            id, caller, state, person_id, organization_id, route, route_reason_zh, route_reason_en,
+            occupation_group, channel, campaign, consent_version, consented, application, version,
+            created
+          ) VALUES (?1, '', 3, ?1, ?2, 1, '', '', 1, 1, '', '', 1, ?3, 1, 1)
+          """, [applicant, office, none])
+        for (first, other) in [(member, applicant), (applicant, member)] {
+          commit.run(
+            """
+            INSERT INTO duplicate_cases (
+              id, kind, person_id, other_person_id, enrollment_id, state, created
+            ) VALUES (?1, 'PHONE', ?1, ?2, ?3, 'OPEN', 1)
+            """, [first, other, applicant])
+        }
+        try await database.write(commit)
+        try await database.migrate(MembersMigrations.all)
+        let places = try await database.read(
+          Query<[String]>.all("SELECT id, organization_id FROM duplicate_cases ORDER BY id") {
+            try $0.text("organization_id")
+          })
+        #expect(places == [union, office])
+      }
     }
   }
 }

@@ -55,8 +55,8 @@ struct ListPlanTests {
       for member in members {
         _ = try await harness.ask(names["quegou"] ?? "", as: .member(member))
       }
-      let start = try TransferStore.Place(nil)
-      let transfers = { (plan: ListPlan, end: TransferStore.Place?) in
+      let start = try ListPlace(nil)
+      let transfers = { (plan: ListPlan, end: ListPlace?) in
         try await harness.database.read(
           TransferStore.page(
             of: .receivers(range, by: plan, before: end), states: [.requested], after: start,
@@ -182,9 +182,9 @@ struct ListPlanTests {
         var read: [String] = []
         let page = try await harness.service.orderedPage(
           of: PathRange(subtreeOf: ""), limit: 2, OutreachStore.rows,
-          { .constant($0 < rows ? $0 : nil) }
+          { .constant($0 < rows ? ListPlace(number: Int64($0), id: "") : nil) }
         ) { plan, end in
-          read.append("\(plan) \(end.map { "\($0)" } ?? "all")")
+          read.append("\(plan) \(end.map { "\($0.number)" } ?? "all")")
           return Query<[Int]>.constant(
             Array(repeating: 0, count: plan == .rows && end != nil ? found : 1))
         }
@@ -218,17 +218,154 @@ struct ListPlanTests {
     return lines.joined(separator: "\n")
   }
 
+  private static func duplicates(by plan: ListPlan, limit: Int = 50) throws
+    -> Query<[StoredDuplicate]>
+  {
+    DuplicateStore.page(
+      of: PathRange(subtreeOf: hexID(1)), states: [.open], by: plan, before: nil,
+      after: try ListPlace(nil), limit: limit)
+  }
+
   @Test("a page of possible duplicates does not read all organizations")
   func duplicates() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
       try await Self.plant(ListPlan.gatheredMin, below: names["lieshan"] ?? "", harness)
-      let plan = try await Self.plan(
-        DuplicateStore.page(
-          of: PathRange(subtreeOf: ""), states: [.open], after: (.integer(0), .text("")), limit: 50
-        ), harness)
+      let plan = try await Self.plan(try Self.duplicates(by: .rows), harness)
       for whole in ["SCAN", "TEMP B-TREE", "Seq Scan on organizations"] {
         #expect(!plan.contains(whole), "\(plan)")
+      }
+    }
+  }
+
+  private static func cases(
+    _ filter: PoolCaseStore.Filter, _ states: [PoolCaseState] = [.waiting, .assigned]
+  ) throws -> Query<[PlacedPoolCase]> {
+    PoolCaseStore.page(
+      of: filter, states: states, overdueOn: nil, after: try ListPlace(nil), limit: 50)
+  }
+
+  @Test("SQLite reads open cases and duplicates in order, or those of the subtree's organizations")
+  func indexed() async throws {
+    try await Harness.run(on: [.sqlite]) { harness in
+      let range = PathRange(subtreeOf: hexID(1))
+      func transfers(by plan: ListPlan) throws -> Query<[PlacedTransfer]> {
+        TransferStore.page(
+          of: .receivers(range, by: plan, before: nil), states: [.requested],
+          after: try ListPlace(nil), limit: 50)
+      }
+      let ended: [PoolCaseState] = [.confirmed, .closed]
+      let inOrder: [(String, String)] = [
+        ("pool_cases_due", try await Self.plan(Self.cases(.pools(range, by: .rows)), harness)),
+        (
+          "pool_cases_open_by_custodian",
+          try await Self.plan(Self.cases(.custodian(hexID(2))), harness)
+        ),
+        (
+          "pool_cases_ended_by_custodian",
+          try await Self.plan(Self.cases(.custodian(hexID(2)), ended), harness)
+        ),
+        (
+          "pool_cases_open_by_receiver",
+          try await Self.plan(Self.cases(.receiver(hexID(2)), [.assigned]), harness)
+        ),
+        ("duplicate_cases_by_state", try await Self.plan(Self.duplicates(by: .rows), harness)),
+        ("transfers_due", try await Self.plan(transfers(by: .rows), harness)),
+      ]
+      for (index, plan) in inOrder {
+        #expect(plan.contains("INDEX \(index) "), "\(plan)")
+        #expect(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "\(plan)")
+      }
+      let cases = PoolCaseStore.Filter.pools(range, by: .organizations)
+      let bySubtree: [(String, String)] = [
+        ("pool_cases_open_by_pool", try await Self.plan(Self.cases(cases), harness)),
+        ("pool_cases_ended_by_pool", try await Self.plan(Self.cases(cases, ended), harness)),
+        (
+          "duplicate_cases_by_organization",
+          try await Self.plan(Self.duplicates(by: .organizations), harness)
+        ),
+        ("transfers_by_receiver", try await Self.plan(transfers(by: .organizations), harness)),
+        (
+          "memberships_not_active",
+          try await Self.plan(Self.members(of: range, by: .organizations), harness)
+        ),
+      ]
+      for (index, plan) in bySubtree {
+        let paths = "SEARCH o USING INDEX sqlite_autoindex_organizations_3 (path>? AND path<?)"
+        #expect(plan.hasPrefix(paths), "\(plan)")
+        #expect(plan.contains("INDEX \(index) "), "\(plan)")
+      }
+      let members = try await Self.plan(Self.members(of: range, by: .states), harness)
+      #expect(
+        members.hasPrefix("SEARCH m USING INDEX memberships_not_active (state=?)"), "\(members)")
+      let ofOne = try await Self.plan(PoolCaseStore.all(of: hexID(3)), harness)
+      #expect(!ofOne.contains("SCAN"), "\(ofOne)")
+    }
+  }
+
+  private static func members(of range: PathRange, by plan: MemberPlan) -> Query<[KnownMember]> {
+    MemberStore.page(
+      of: range, states: [.left, .expelled], groups: [], by: plan, after: .text(""), limit: 50)
+  }
+
+  /// Adds memberships of one organization, of which one in a thousand has left, and as many pool
+  /// cases, of which one in a thousand is open.
+  private static func age(_ count: Int, _ harness: Harness) async throws {
+    let names = try await harness.plantTree()
+    let union = String((names["quegou"] ?? "").suffix(32))
+    let pool = String((names["xiangshan-pool"] ?? "").suffix(32))
+    var persons: [[any SQLValueConvertible]] = []
+    var (memberships, cases) = (persons, persons)
+    let none: [UInt8] = []
+    for number in 0..<count {
+      let id = hexID(400_000 + number)
+      let isRare = number.isMultiple(of: 1_000)
+      let (state, caseState) = isRare ? (4, 1) : (2, 4)
+      let day = 20_000 + number % 100
+      persons.append([id, 1, none, none, none, none, 1])
+      memberships.append([
+        id, "\(100_000 + number)", state, union, union, 1, 1, "", day, none, Array(id.utf8), 1, 1,
+      ])
+      cases.append([id, id, caseState, pool, union, day, 15, 0, 0, 1, 1])
+    }
+    var commit = Commit(at: harness.clock.now)
+    commit.insert(
+      into: "persons",
+      ["id", "hash_key", "wrapped_key", "person_name", "resident_id", "phone", "created"], persons)
+    commit.insert(
+      into: "memberships",
+      [
+        "id", "member_number", "state", "organization_id", "managing_organization_id",
+        "occupation_group", "channel", "campaign", "join_day", "code", "code_sha256", "version",
+        "created",
+      ], memberships)
+    commit.insert(
+      into: "pool_cases",
+      [
+        "id", "member_id", "state", "pool_id", "custodian_id", "due_day", "days", "level",
+        "returns", "version", "created",
+      ], cases)
+    for table in ["memberships", "pool_cases", "persons", "organizations"] {
+      commit.run("ANALYZE \(table)")
+    }
+    try await harness.database.write(commit)
+  }
+
+  @Test("PostgreSQL finds few rows among many by the same indexes")
+  func indexedOnPostgres() async throws {
+    try await Harness.run(on: Engine.allCases.filter { $0 == .postgres }) { harness in
+      try await Self.age(8_000, harness)
+      let range = PathRange(subtreeOf: "")
+      for plan in [MemberPlan.states, .organizations] {
+        let lines = try await Self.plan(Self.members(of: range, by: plan), harness)
+        #expect(!lines.contains("Seq Scan on memberships"), "\(lines)")
+      }
+      let filters: [PoolCaseStore.Filter] = [
+        .pools(range, by: .rows), .pools(range, by: .organizations), .custodian(hexID(2)),
+      ]
+      for filter in filters {
+        let lines = try await Self.plan(Self.cases(filter), harness)
+        #expect(!lines.contains("Seq Scan on pool_cases"), "\(lines)")
       }
     }
   }

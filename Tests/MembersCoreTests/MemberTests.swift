@@ -88,23 +88,68 @@ struct MemberTests {
     }
   }
 
-  @Test("both query plans for a subtree return the same page")
-  func bothPlans() async throws {
+  @Test("all query plans for a subtree return the same page")
+  func plans() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
       _ = try await harness.enroll((1...40).map { Applicant.application($0) })
       let id = String((names["xiangshan"] ?? "").suffix(32))
       let path = try await harness.database.read(OrganizationStore.byID(id))?.path
       let range = PathRange(subtreeOf: path ?? "")
-      let pages = try await harness.database.read(
-        MemberStore.page(
-          of: range, states: MembershipState.live, groups: [.courier], after: .text("4"),
-          limit: 10, isSmall: true),
-        MemberStore.page(
-          of: range, states: MembershipState.live, groups: [.courier], after: .text("4"),
-          limit: 10, isSmall: false))
-      #expect(pages.0 == pages.1)
-      #expect(pages.0.count == 10)
+      func page(
+        _ plan: MemberPlan, _ states: [MembershipState], after number: String = ""
+      ) async throws -> [KnownMember] {
+        try await harness.database.read(
+          MemberStore.page(
+            of: range, states: states, groups: [.courier], by: plan, after: .text(number),
+            limit: 10))
+      }
+      let live = try await page(.numbers, MembershipState.live, after: "4")
+      #expect(live.count == 10)
+      #expect(try await page(.organizations, MembershipState.live, after: "4") == live)
+      for member in try await harness.members().prefix(5) {
+        try await harness.end(member.name, as: .expelled)
+      }
+      for member in try await harness.members().prefix(8) {
+        try await harness.end(member.name, as: .left)
+      }
+      for (states, count) in [([MembershipState.expelled], 5), ([.left, .expelled], 10)] {
+        let ended = try await page(.numbers, states)
+        #expect(ended.count == count)
+        for plan in MemberPlan.allCases { #expect(try await page(plan, states) == ended) }
+      }
+      let (both, after) = ([MembershipState.left, .expelled], live[4].member.number)
+      let rest = try await page(.numbers, both, after: after)
+      for plan in MemberPlan.allCases {
+        #expect(try await page(plan, both, after: after) == rest)
+      }
+      var request = ListMembersRequest()
+      request.states = [.expelled]
+      let client = try harness.client(.administrator)
+      #expect(try await client.listMembers(request).members.count == 5)
+    }
+  }
+
+  @Test("the few members in a state are read by their state, or by organization and state")
+  func rare() async throws {
+    try await Harness.run { harness in
+      _ = try await harness.plantTree()
+      func plan(
+        _ states: [MembershipState], passed: Int = 10_000_000, here: [MembershipState: Int64],
+        everywhere: [MembershipState: Int64]
+      ) async throws -> MemberPlan {
+        try await harness.service.plan(
+          states, in: PathRange(subtreeOf: ""), passed: passed, here: here, everywhere: everywhere)
+      }
+      // The tree has eleven organizations.
+      let all: [MembershipState: Int64] = [.active: 10_000_000, .left: 2_000_000, .expelled: 5]
+      #expect(try await plan([.expelled], here: all, everywhere: all) == .states)
+      let county: [MembershipState: Int64] = [.active: 900_000, .left: 3]
+      #expect(try await plan([.left], here: county, everywhere: all) == .organizations)
+      #expect(try await plan([.left], passed: 255, here: all, everywhere: all) == .numbers)
+      #expect(try await plan([.active], passed: 51, here: all, everywhere: all) == .numbers)
+      #expect(try await plan([.active, .expelled], here: all, everywhere: all) == .numbers)
+      #expect(try await plan([.active], here: county, everywhere: all) == .organizations)
     }
   }
 

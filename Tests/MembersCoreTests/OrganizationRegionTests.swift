@@ -1,12 +1,6 @@
-import Foundation
-import GoogleProtobuf
 import MembersV1
-import Protobuf
-import RPC
 import ServiceKit
-import Storage
 import Testing
-import YijiaTypeV1
 
 @testable import MembersCore
 

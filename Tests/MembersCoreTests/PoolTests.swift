@@ -299,6 +299,65 @@ struct PoolTests {
   }
 }
 
+extension PoolTests {
+  @Test("lists of open and ended cases are in order of due date, page by page, by either plan")
+  func history() async throws {
+    try await Harness.run { harness in
+      let names = try await harness.plantTree()
+      let (pool, union) = (names["xiangshan-pool"] ?? "", names["quegou"] ?? "")
+      for day in 1...3 {
+        _ = try await harness.enroll((1...4).map { Self.pooled(day * 10 + $0) })
+        harness.clock.advance(days: 1)
+      }
+      let opened = try await harness.poolCases(as: .administrator)
+      for one in stride(from: 0, to: 12, by: 2).map({ opened[$0] }) {
+        _ = try await harness.assign(one.name, to: union, as: .administrator)
+        _ = try await harness.confirm(one.name, as: .administrator)
+      }
+      let ways: [(inout ListPoolCasesRequest) -> Void] = [
+        { _ in }, { $0.ancestor = pool }, { $0.custodian = names["xiangshan"] ?? "" },
+      ]
+      for way in ways {
+        func listed(_ states: [PoolCaseState]) async throws -> [String] {
+          try await harness.poolCases(as: .administrator) { request in
+            way(&request)
+            request.states = states
+          }.map(\.name)
+        }
+        #expect(try await listed([.waiting, .assigned, .confirmed, .closed]) == opened.map(\.name))
+        #expect(try await listed([.confirmed]).count == 6)
+        #expect(try await listed([]).count == 6)
+        #expect(try await listed([.waiting, .confirmed]) == opened.map(\.name))
+      }
+      #expect(
+        try await harness.poolCases(as: .administrator) {
+          ($0.receiver, $0.states) = (union, [.confirmed])
+        }.count == 6)
+      let range = PathRange(subtreeOf: "")
+      let start = try ListPlace(nil)
+      let second = try await harness.database.read(
+        PoolCaseStore.place(after: start, overdueOn: nil, skipping: 4))
+      for end in [nil, second] {
+        var pages: [[String]] = []
+        for plan in [ListPlan.rows, .organizations] {
+          pages.append(
+            try await harness.database.read(
+              PoolCaseStore.page(
+                of: .pools(range, by: plan, before: end), states: [.waiting], overdueOn: nil,
+                after: start, limit: 20)
+            ).map(\.poolCase.id))
+        }
+        #expect(pages[0] == pages[1])
+        #expect(pages[0].count == (end == nil ? 6 : 4))
+      }
+      #expect(
+        try await harness.database.read(
+          PoolCaseStore.all(of: String(opened[0].member.suffix(32)))
+        ).map(\.poolCase.progress.state) == [.confirmed])
+    }
+  }
+}
+
 extension Harness {
   func poolCases(
     as caller: Caller, _ change: (inout ListPoolCasesRequest) -> Void = { _ in }

@@ -208,6 +208,31 @@ struct UnitPlaceTests {
     }
   }
 
+  @Test("a unit that loses its union while the threshold is lowered is reported")
+  func lostWhileLowered() async throws {
+    try await Harness.run(Self.configuration) { harness in
+      let names = try await harness.plantTree(Self.rows)
+      let yard = names["yard"] ?? ""
+      let code = try await Self.code(of: names["home"], in: harness)
+      _ = try await harness.enroll(Self.workers(1...6, code: code))
+      try await harness.service.foldUnits()
+      let unit = try await Self.guided(yard, as: .administrator, in: harness)
+      #expect(try await Self.form(unit, yard, as: .administrator, in: harness) == 6)
+      _ = try await harness.enroll(Self.workers(11...15, code: code))
+      try await harness.setThreshold(8)
+      try await harness.service.foldUnits()
+      try await harness.dissolve(names["yard-branch"] ?? "")
+      let dissolving = harness.replica(
+        RacingDatabase(harness.database) {
+          try await harness.setThreshold(5)
+          try await harness.service.foldUnits()
+        })
+      try await dissolving.dissolve(yard, poolsMembers: true)
+      #expect(try await harness.units().map(\.members) == [5])
+      #expect(try await harness.units().map(\.state) == [.triggered])
+    }
+  }
+
   @Test("a union dissolved while it is formed for a unit leaves no unit with a dissolved union")
   func dissolvedBeside() async throws {
     try await Harness.run(Self.configuration) { harness in

@@ -158,20 +158,11 @@ struct UnitTests {
       _ = try await harness.enroll((1...6).map(Self.worker))
       try await harness.service.foldUnits()
       #expect(try await harness.units([.counting]).map(\.members) == [6])
-      var lower = UpdateRegionSettingsRequest()
-      lower.requestID = UUID().uuidString
-      lower.settings = .with {
-        ($0.name, $0.etag, $0.unitThreshold) = ("regionSettings/340603", "v1", 6)
-      }
-      lower.updateMask = .with { $0.paths = ["unit_threshold"] }
-      let client = try harness.client(.administrator)
-      _ = try await client.updateRegionSettings(lower)
-      // As at each start.
-      try await UnitFold(
-        database: harness.database, keys: harness.keys, ids: .system, now: harness.clock.now
-      ).reviewThresholds()
+      try await harness.setThreshold(6)
+      try await harness.service.foldUnits()
       let unit = try #require(try await harness.units().first)
       #expect(unit.crossings == 1)
+      let client = try harness.client(.administrator)
       var dismiss = DismissUnitRequest()
       (dismiss.requestID, dismiss.name) = (UUID().uuidString, unit.name)
       #expect(

@@ -113,6 +113,35 @@ struct TogetherTests {
     }
   }
 
+  @Test("of equal checks of many writes one is executed, and it still refuses all of them")
+  func checks() async throws {
+    let cipher = FieldCipher(.generate(at: now))
+    let sealed = try cipher.seal("x", table: "t", column: "c", row: "r")
+    func check(_ hashKey: UInt32) throws -> Statement {
+      var commit = Commit(at: now)
+      try commit.refuseOutdated(hashKey: hashKey, sealed: sealed)
+      return try #require(commit.statements.first)
+    }
+    let (older, newer) = (try check(1), try check(2))
+    #expect(Statement.folded(Array(repeating: older, count: 64)) == [older])
+    #expect(Statement.folded([older, newer, older, newer]) == [older, newer])
+    try await Engine.sqlite.withDatabase { database in
+      let absent = Statement(
+        "UPDATE note SET size = size WHERE id = ?1", ["a"], expects: .exactly(1), isCheck: true)
+      let writes = (1...3).map { number in
+        { @Sendable () throws -> Step<Int> in
+          .commit(Commit(at: now, statements: [absent, Notes.insert("n\(number)")]), number)
+        }
+      }
+      await #expect(throws: StorageError.contention) {
+        try await database.write { Step.together(writes) }
+      }
+      try await database.write(Commit(at: now, statements: [Notes.insert("a")]))
+      #expect(try await database.write { Step.together(writes) }.count == 3)
+      #expect(try await database.read(Notes.count) == 4)
+    }
+  }
+
   @Test("increments of one counter become one sum", arguments: Engine.allCases)
   func sums(_ engine: Engine) async throws {
     try await engine.withDatabase { database in

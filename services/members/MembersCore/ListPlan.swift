@@ -27,6 +27,27 @@ enum ListPlan: Sendable {
   func path(_ column: String) -> String { self == .rows ? "(\(column) || '')" : column }
 }
 
+/// The place of a row in a list by a number, such as its due day, and then by its identifier.
+struct ListPlace: Sendable {
+  let number: Int64
+  let id: String
+
+  init(number: Int64, id: String) { (self.number, self.id) = (number, id) }
+
+  /// - Parameter values: The values of a page token; `nil` for the first page.
+  init(_ values: [SQLValue]?) throws {
+    guard let values else {
+      (number, id) = (0, "")
+      return
+    }
+    guard values.count == 2, case .integer(let number) = values[0], case .text(let id) = values[1]
+    else { throw StorageError.invalidPageToken }
+    (self.number, self.id) = (number, id)
+  }
+
+  var values: [any SQLValueConvertible] { [number, id] }
+}
+
 /// The rows of a list in the whole store.
 struct ListRows: Sendable {
   /// A table with a condition that an index serves; `nil` if there is no such index, so that only
@@ -84,9 +105,9 @@ extension MembersService {
   ///   - place: Returns the place of the row that follows on some number of others after the last
   ///     page; `nil` if there are no more than those.
   ///   - page: Returns the query of the page, with the rows before a place only.
-  func orderedPage<Row: Sendable, Place: Sendable>(
+  func orderedPage<Row: Sendable>(
     of range: PathRange, limit: Int, _ rows: ListRows,
-    _ place: (Int) -> Query<Place?>, _ page: (ListPlan, Place?) -> Query<[Row]>
+    _ place: (Int) -> Query<ListPlace?>, _ page: (ListPlan, ListPlace?) -> Query<[Row]>
   ) async throws -> [Row] {
     guard rows.isIndexed else { return try await database.read(page(.organizations, nil)) }
     var bound = ListPlan.gatheredMin

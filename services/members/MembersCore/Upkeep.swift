@@ -11,16 +11,15 @@ extension MembersService: ServiceUpkeep {
   /// Returns the versions of organizations and members, of which the stations service keeps copies
   /// from the feed.
   public func currentVersions(of entities: [String]) -> Query<[String: Int64]> {
-    let places = entities.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
+    let list = InList(entities.map { String($0.drop { $0 != "/" }.dropFirst()) })
     let sql = ["organizations", "memberships"].map { table in
       let collection = table == "memberships" ? "members" : table
       return """
         SELECT '\(collection)/' || id AS entity, version FROM \(table)
-        WHERE id IN (\(places))
+        WHERE id IN \(list.sql)
         """
     }
-    let ids = entities.map { $0.drop { $0 != "/" }.dropFirst() }.map(String.init)
-    return Query(sql.joined(separator: " UNION ALL "), ids) { rows in
+    return Query(sql.joined(separator: " UNION ALL "), list.arguments) { rows in
       try Dictionary(
         uniqueKeysWithValues: rows.map { (try $0.text("entity"), try $0.integer("version")) })
     }

@@ -91,9 +91,9 @@ enum AwayStore {
 
   /// Returns the reports with these identifiers.
   static func byIDs(_ ids: [String]) -> Query<[PlacedAwayReport]> {
-    let places = ids.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
+    let list = InList(ids)
     return .all(
-      "\(selection) WHERE a.id IN (\(places.isEmpty ? "NULL" : places)) ORDER BY a.id", ids, placed)
+      "\(selection) WHERE a.id IN \(list.sql) ORDER BY a.id", list.arguments, placed)
   }
 
   /// Returns a page of the identifiers from which a sample of a subtree is drawn: of reports that
@@ -169,10 +169,10 @@ enum AwayStore {
 
   /// Moves the reports of members along with them.
   static func move(_ members: [String], to organizationID: String) -> Statement {
-    let places = members.indices.map { "?\($0 + 2)" }.joined(separator: ", ")
+    let list = InList(members, first: 2)
     return Statement(
-      "UPDATE away_reports SET managing_organization_id = ?1 WHERE member_id IN (\(places))",
-      [organizationID] + members)
+      "UPDATE away_reports SET managing_organization_id = ?1 WHERE member_id IN \(list.sql)",
+      [organizationID] + list.arguments)
   }
 
   @Sendable static func placed(_ row: Row) throws -> PlacedAwayReport {

@@ -71,14 +71,18 @@ extension [PastMerge] {
 
 /// The SQL of possible duplicates and of merges.
 enum DuplicateStore {
+  private static let selection = "\(columns) FROM duplicate_cases AS d \(others)"
+
   /// The paths are subqueries, because PostgreSQL joins many rows with all organizations.
-  private static let selection = """
+  private static let columns = """
     SELECT d.id, d.kind, d.state, d.person_id, d.other_person_id, d.version, d.created, \
     x.id AS merge_id, x.survivor_id, x.merged_id, x.former_state, x.join_day, x.transfer_id, \
     m.member_number AS number_1, m.state AS state_1, m.managing_organization_id AS manager_1, \
     n.member_number AS number_2, n.state AS state_2, n.managing_organization_id AS manager_2, \
-    \(path(of: "m")) AS path_1, \(path(of: "n")) AS path_2 \
-    FROM duplicate_cases AS d JOIN enrollments AS e ON e.id = d.enrollment_id \
+    \(path(of: "m")) AS path_1, \(path(of: "n")) AS path_2
+    """
+  private static let others = """
+    JOIN enrollments AS e ON e.id = d.enrollment_id \
     LEFT JOIN memberships AS m ON m.id = d.person_id \
     LEFT JOIN memberships AS n ON n.id = d.other_person_id \
     LEFT JOIN merges AS x ON x.duplicate_id = d.id AND x.undone IS NULL
@@ -96,18 +100,63 @@ enum DuplicateStore {
     .first("\(selection) WHERE d.id = ?1", [id], duplicate)
   }
 
+  private static func condition(_ states: [DuplicateState]) -> String {
+    "d.state IN (\(states.map { "'\($0.word)'" }.joined(separator: ", ")))"
+  }
+
+  /// Returns the rows of a list: only those of one state have an index in the order of lists.
+  static func rows(_ states: [DuplicateState]) -> ListRows {
+    states.count == 1
+      ? ListRows(of: "duplicate_cases AS d WHERE \(condition(states))") : .unindexed
+  }
+
+  /// Returns the place of the duplicate that follows on some number of others after a place; `nil`
+  /// if there are no more than those.
+  static func place(
+    after: ListPlace, states: [DuplicateState], skipping count: Int
+  ) -> Query<ListPlace?> {
+    .first(
+      """
+      SELECT d.created, d.id FROM duplicate_cases AS d
+      WHERE \(condition(states)) AND (d.created, d.id) > (?1, ?2)
+      ORDER BY d.created, d.id LIMIT 1 OFFSET \(count)
+      """, after.values
+    ) { row in ListPlace(number: try row.integer("created"), id: try row.text("id")) }
+  }
+
+  /// Returns a page of duplicates with both persons in a subtree, oldest first; only those before a
+  /// place, if there is one.
   static func page(
-    of range: PathRange, states: [DuplicateState], after: (created: SQLValue, id: SQLValue),
-    limit: Int
+    of range: PathRange, states: [DuplicateState], by plan: ListPlan, before end: ListPlace?,
+    after: ListPlace, limit: Int
   ) -> Query<[StoredDuplicate]> {
-    let words = states.map { "'\($0.word)'" }.joined(separator: ", ")
+    // The subtree's organizations lead to the duplicates of first persons only. The paths of both
+    // persons are compared in either plan.
+    let (tables, led) =
+      plan == .rows
+      ? ("duplicate_cases AS d", "")
+      : (
+        plan.tables("duplicate_cases AS d"),
+        "AND d.organization_id = o.id AND o.path >= ?4 AND o.path < ?5"
+      )
     return .all(
       """
-      \(selection) WHERE d.state IN (\(words)) AND (d.created, d.id) > (?1, ?2)
+      \(columns) FROM \(tables) \(others)
+      WHERE \(condition(states)) AND (d.created, d.id) > (?1, ?2) \(led)
+        \(end == nil ? "" : "AND (d.created, d.id) < (?6, ?7)")
         AND \(path(of: "m")) >= ?4 AND \(path(of: "m")) < ?5
         AND \(path(of: "n")) >= ?4 AND \(path(of: "n")) < ?5
       ORDER BY d.created, d.id LIMIT ?3
-      """, [after.created, after.id, limit, range.first, range.end], duplicate)
+      """, after.values + [limit, range.first, range.end] + (end?.values ?? []), duplicate)
+  }
+
+  /// Returns the statement that makes duplicates follow their first persons, who are managed by
+  /// another organization now.
+  static func move(_ persons: [String], to organizationID: String) -> Statement {
+    let list = InList(persons, first: 2)
+    return Statement(
+      "UPDATE duplicate_cases SET organization_id = ?1 WHERE person_id IN \(list.sql)",
+      [organizationID] + list.arguments)
   }
 
   /// Returns whether two persons are or were a possible duplicate of each other.

@@ -14,11 +14,14 @@ extension MembersService {
     let states = try Filter.values(request.states, "states", standard: [.open])
     let scope =
       ["ListDuplicates", caller.subject, range.first] + states.map { "\($0.rawValue)" }
-    let after = try keys.pages.decode(request.pageToken, scope: scope)
-    let page = try await database.read(
-      DuplicateStore.page(
-        of: range, states: states,
-        after: (after?.first ?? .integer(0), after?.last ?? .text("")), limit: size + 1))
+    let after = try ListPlace(keys.pages.decode(request.pageToken, scope: scope))
+    let page = try await orderedPage(
+      of: range, limit: size + 1, DuplicateStore.rows(states),
+      { DuplicateStore.place(after: after, states: states, skipping: $0) },
+      {
+        DuplicateStore.page(
+          of: range, states: states, by: $0, before: $1, after: after, limit: size + 1)
+      })
     var response = ListDuplicatesResponse()
     response.duplicates = page.prefix(size).map(\.message)
     if page.count > size {

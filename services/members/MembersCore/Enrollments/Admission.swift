@@ -25,6 +25,8 @@ struct Admission: Sendable {
   var code: MemberCode
   var enrollmentID: String
   var act: Act
+  /// Whether the person was stored before, maybe with possible duplicates.
+  var isKnown: Bool
 
   /// Adds the membership and the pool case, if any, to a commit.
   ///
@@ -57,6 +59,7 @@ struct Admission: Sendable {
       campaign: campaign, joinDay: act.day,
       code: try key.seal(code.text, table: MemberStore.table, column: "code"),
       codeSHA256: code.sha256, version: 1, created: act.microseconds, details: details)
+    if isKnown { commit.run(DuplicateStore.move([person.id], to: organizationID)) }
     return try commit.found(draft, input, enrollmentID: enrollmentID, by: act)
   }
 }

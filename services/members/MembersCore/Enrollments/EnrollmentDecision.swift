@@ -82,13 +82,13 @@ struct EnrollmentDecision: Sendable {
     _ receiver: Receiver, _ former: StoredMember?, _ terms: PoolTerms?
   ) throws -> Step<[UInt8]> {
     var commit = Commit(at: intake.now)
-    let (person, key) = try person(&commit)
+    let (person, key) = try person(at: receiver.organization.id, &commit)
     let member = try Admission(
       person: person, key: key, former: former, organizationID: receiver.organization.id,
       input: receiver.input, terms: terms, channel: channel, campaign: campaign,
       application: intake.application.message, numbers: intake.numbers,
       takenNumbers: facts.takenNumbers, code: intake.memberCode,
-      enrollmentID: intake.enrollmentID, act: intake.act
+      enrollmentID: intake.enrollmentID, act: intake.act, isKnown: facts.known != nil
     ).add(to: &commit)
     return try end(
       enrollment(
@@ -100,7 +100,7 @@ struct EnrollmentDecision: Sendable {
   /// Stores the enrollment as pending; it becomes the person's only open one.
   private func pending(_ receiver: Receiver) throws -> Step<[UInt8]> {
     var commit = Commit(at: intake.now)
-    let (person, key) = try person(&commit)
+    let (person, key) = try person(at: receiver.organization.id, &commit)
     let enrollment = enrollment(
       try EnrollmentProgress.first(.ask), personID: person.id, receiver, memberID: nil)
     commit.run(EnrollmentStore.open(enrollment.id, personID: person.id))
@@ -113,7 +113,7 @@ struct EnrollmentDecision: Sendable {
   /// them counts.
   private func held(_ receiver: Receiver) throws -> Step<[UInt8]> {
     var commit = Commit(at: intake.now)
-    let (person, key) = try person(&commit)
+    let (person, key) = try person(at: receiver.organization.id, &commit)
     commit.run(OrganizationStore.isActive(receiver.organization.id))
     return try end(
       enrollment(try EnrollmentProgress.first(.hold), personID: person.id, receiver, memberID: nil),
@@ -141,7 +141,11 @@ struct EnrollmentDecision: Sendable {
   // MARK: - Parts
 
   /// Returns the person, inserted first if new, with their data key.
-  private func person(_ commit: inout Commit) throws -> (StoredPerson, PersonKey) {
+  ///
+  /// - Parameter organizationID: The organization of the enrollment.
+  private func person(
+    at organizationID: String, _ commit: inout Commit
+  ) throws -> (StoredPerson, PersonKey) {
     if let known = facts.known {
       // Guards against a concurrent erasure, after which the person must not become a member.
       commit.run(PersonStore.isStill(known.person))
@@ -162,7 +166,7 @@ struct EnrollmentDecision: Sendable {
           DuplicateCase(
             id: intake.duplicateIDs[index], kind: kind, personID: person.id,
             otherPersonID: other, enrollmentID: intake.enrollmentID,
-            created: intake.microseconds)))
+            organizationID: organizationID, created: intake.microseconds)))
     }
     return (person, intake.newKey)
   }

@@ -151,7 +151,7 @@ struct EnrollmentReview: Sendable {
       application: try EnrollmentApplication(
         wireBytes: key.open(facts.sealed, table: EnrollmentStore.table, column: "application")),
       numbers: numbers, takenNumbers: facts.taken, code: memberCode, enrollmentID: enrollment.id,
-      act: Act(actor: by.caller.subject, now: now)
+      act: Act(actor: by.caller.subject, now: now), isKnown: true
     ).add(to: &commit).id
   }
 

@@ -101,6 +101,8 @@ struct DuplicateCase: Sendable, Hashable {
   var personID: String
   var otherPersonID: String
   var enrollmentID: String
+  /// The organization that manages the first person's membership, or else of the enrollment.
+  var organizationID: String
   /// The creation in microseconds since 1970.
   var created: Int64
 }
@@ -171,13 +173,13 @@ enum EnrollmentStore {
     Statement(
       """
       INSERT INTO duplicate_cases (
-        id, kind, person_id, other_person_id, enrollment_id, state, created
-      ) VALUES (?1, ?2, ?3, ?4, ?5, 'OPEN', ?6)
+        id, kind, person_id, other_person_id, enrollment_id, organization_id, state, created
+      ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'OPEN', ?7)
       ON CONFLICT (person_id, other_person_id, kind) DO NOTHING
       """,
       [
         duplicate.id, duplicate.kind.rawValue, duplicate.personID, duplicate.otherPersonID,
-        duplicate.enrollmentID, duplicate.created,
+        duplicate.enrollmentID, duplicate.organizationID, duplicate.created,
       ])
   }
 

@@ -26,23 +26,42 @@ extension MembersService {
       states.contains(row.state) && (groups.isEmpty || groups.contains(row.group))
     }
     guard !wanted.isEmpty else { return ListMembersResponse() }
-    let passed = Self.passed(
-      upTo: size + 1, of: wanted.reduce(0) { $0 + $1.members },
-      among: everywhere.values.reduce(0, +))
-    // Of a small subtree, all members are read and sorted, by organization.
-    let gathered =
-      try await database.read(OrganizationStore.size(of: range, upTo: passed))
-      + Int(here.reduce(0) { $0 + $1.members })
+    let plan = try await plan(
+      states, in: range,
+      passed: Self.passed(
+        upTo: size + 1, of: wanted.reduce(0) { $0 + $1.members },
+        among: everywhere.values.reduce(0, +)),
+      here: here.reduce(into: [:]) { $0[$1.state, default: 0] += $1.members },
+      everywhere: everywhere)
     let page = try await database.read(
       MemberStore.page(
-        of: range, states: states, groups: groups, after: after, limit: size + 1,
-        isSmall: gathered <= passed))
+        of: range, states: states, groups: groups, by: plan, after: after, limit: size + 1))
     var response = ListMembersResponse()
     response.members = try page.prefix(size).map { try $0.maskedMessage(keys) }
     if page.count > size {
       response.nextPageToken = try keys.pages.encode([page[size - 1].member.number], scope: scope)
     }
     return response
+  }
+
+  /// Returns the plan of a page that reads the fewest rows.
+  ///
+  /// - Parameters:
+  ///   - passed: The number of members that are passed in the order of their numbers.
+  ///   - here: The members of the subtree by state.
+  ///   - everywhere: The members of the store by state.
+  func plan(
+    _ states: [MembershipState], in range: PathRange, passed: Int,
+    here: [MembershipState: Int64], everywhere: [MembershipState: Int64]
+  ) async throws -> MemberPlan {
+    // An index leads from organizations to members in the states, unless active ones are asked for.
+    let isIndexed = !states.contains(.active)
+    let gathered = here.filter { !isIndexed || states.contains($0.key) }.values.reduce(0, +)
+    let inStates = states.reduce(0) { $0 + everywhere[$1, default: 0] }
+    let most = isIndexed ? min(passed, Int(inStates)) : passed
+    let organizations = try await database.read(OrganizationStore.size(of: range, upTo: most))
+    if organizations + Int(gathered) <= most { return .organizations }
+    return most < passed ? .states : .numbers
   }
 
   /// Returns how many members of the store are passed in the order of their numbers, which are

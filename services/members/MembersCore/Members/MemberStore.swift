@@ -40,6 +40,17 @@ struct KnownPerson: Sendable, Hashable {
   var openEnrollmentID: String?
 }
 
+/// The plans of a list of a subtree's members in the order of their numbers.
+enum MemberPlan: Sendable, CaseIterable {
+  /// All numbers in their order, until a page is full.
+  case numbers
+  /// The members of the subtree's organizations, sorted; of the states in question only, unless
+  /// active members are among them.
+  case organizations
+  /// The members of the whole store in these states, sorted; not for active members.
+  case states
+}
+
 /// The SQL of memberships.
 enum MemberStore {
   static let table = "memberships"
@@ -153,20 +164,24 @@ enum MemberStore {
   }
 
   /// Returns a page of a subtree by member number.
-  ///
-  /// - Parameter isSmall: Whether the subtree is small enough to be read by managing organization
-  ///   and sorted; a large one is filtered while all numbers are scanned in order.
   static func page(
     of range: PathRange, states: [MembershipState], groups: [OccupationGroup],
-    after number: SQLValue, limit: Int, isSmall: Bool
+    by plan: MemberPlan, after number: SQLValue, limit: Int
   ) -> Query<[KnownMember]> {
     // CROSS JOIN fixes the join order on SQLite; PostgreSQL reorders it freely.
     let tables =
-      isSmall
-      ? "organizations AS o CROSS JOIN memberships AS m"
-      : "member_numbers AS n CROSS JOIN memberships AS m CROSS JOIN organizations AS o"
-    let order = isSmall ? "m.member_number || ''" : "n.member_number"
-    let numbered = isSmall ? "" : "AND m.id = n.member_id"
+      switch plan {
+      case .numbers:
+        "member_numbers AS n CROSS JOIN memberships AS m CROSS JOIN organizations AS o"
+      case .organizations: "organizations AS o CROSS JOIN memberships AS m"
+      case .states: "memberships AS m CROSS JOIN organizations AS o"
+      }
+    // An expression prevents the use of an index, on both engines.
+    let order = plan == .numbers ? "n.member_number" : "m.member_number || ''"
+    let path = plan == .states ? "(o.path || '')" : "o.path"
+    let numbered = plan == .numbers ? "AND m.id = n.member_id" : ""
+    // The condition of the index by state and organization.
+    let indexed = states.contains(.active) ? "" : "AND m.state <> \(active)"
     let stateList = states.map { String($0.rawValue) }.joined(separator: ", ")
     let groupList = groups.map { String($0.rawValue) }.joined(separator: ", ")
     let ofGroups = groups.isEmpty ? "" : "AND m.occupation_group IN (\(groupList))"
@@ -174,11 +189,13 @@ enum MemberStore {
       """
       \(selection) FROM \(tables) CROSS JOIN persons AS p
       WHERE o.id = m.managing_organization_id AND p.id = m.id \(numbered)
-        AND o.path >= ?1 AND o.path < ?2 AND \(order) > ?3
-        AND m.state IN (\(stateList)) \(ofGroups)
+        AND \(path) >= ?1 AND \(path) < ?2 AND \(order) > ?3
+        AND m.state IN (\(stateList)) \(indexed) \(ofGroups)
       ORDER BY \(order) LIMIT ?4
       """, [range.first, range.end, number, limit], known)
   }
+
+  private static let active = MembershipState.active.rawValue
 
   /// Returns the live members managed by an organization.
   static func live(in organizationID: String, limit: Int) -> Query<[StoredMember]> {
@@ -197,18 +214,18 @@ enum MemberStore {
   static func byCodes(
     _ digests: [[UInt8]]
   ) -> Query<[(digest: [UInt8], id: String, group: OccupationGroup)]> {
-    let places = digests.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
+    let list = InList(digests)
     let live = MembershipState.live.map { String($0.rawValue) }.joined(separator: ", ")
     return .all(
       """
       SELECT id, code_sha256, occupation_group FROM memberships
-      WHERE code_sha256 IN (\(places)) AND state IN (\(live))
+      WHERE code_sha256 IN \(list.sql) AND state IN (\(live))
       UNION ALL
       SELECT s.id, m.code_sha256, s.occupation_group FROM memberships AS m
       JOIN merges AS x ON x.merged_id = m.id AND x.undone IS NULL
       JOIN memberships AS s ON s.id = x.survivor_id
-      WHERE m.code_sha256 IN (\(places)) AND s.state IN (\(live))
-      """, digests
+      WHERE m.code_sha256 IN \(list.sql) AND s.state IN (\(live))
+      """, list.arguments
     ) { row in
       (
         try row.blob("code_sha256"), try row.text("id"),

@@ -88,10 +88,10 @@ enum PersonStore {
 
   /// Returns the persons with a resident ID, without following merges.
   static func holders(of residentID: [KeyedHash.Candidate]) -> Query<[String]> {
-    let places = residentID.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
+    let list = InList(residentID.map(\.digest))
     return .all(
-      "SELECT person_id FROM person_hashes WHERE place = '' AND hash IN (\(places))",
-      residentID.map(\.digest)
+      "SELECT person_id FROM person_hashes WHERE place = '' AND hash IN \(list.sql)",
+      list.arguments
     ) { row in try row.text("person_id") }
   }
 

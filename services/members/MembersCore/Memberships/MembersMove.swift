@@ -57,7 +57,8 @@ struct MembersMove: Sendable {
     try commit.openPoolCases(of: pooled.map(\.1), on: terms, by: act)
   }
 
-  /// Updates memberships, guarded by each member's version, and moves their away reports.
+  /// Updates memberships, guarded by each member's version, and moves their away reports and
+  /// possible duplicates.
   private func update(_ members: [StoredMember], _ commit: inout Commit) {
     commit.run(
       """
@@ -72,6 +73,7 @@ struct MembersMove: Sendable {
         },
       expects: .exactly(members.count))
     commit.run(AwayStore.move(members.map(\.id), to: to.id))
+    commit.run(DuplicateStore.move(members.map(\.id), to: to.id))
   }
 
   private func count(

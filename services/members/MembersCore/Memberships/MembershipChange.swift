@@ -48,6 +48,7 @@ extension Commit {
     run(MemberStore.update(changed))
     if changed.managingOrganizationID != member.managingOrganizationID {
       run(AwayStore.move([changed.id], to: changed.managingOrganizationID))
+      run(DuplicateStore.move([changed.id], to: changed.managingOrganizationID))
     }
     log(
       changed, action, before: member, retention: retention, enrollmentID: enrollmentID, by: act

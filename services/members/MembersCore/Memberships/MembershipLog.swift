@@ -80,7 +80,8 @@ enum MembershipLog {
 
   /// Returns the inconsistent memberships in a range of identifiers, i.e. those without exactly one
   /// log entry per version, consecutive states, and a last entry that matches the row, or with an
-  /// away report at another organization; and the last identifier of the range, `nil` at the end.
+  /// away report or a possible duplicate at another organization; and the last identifier of the
+  /// range, `nil` at the end.
   static func unfolded(after id: String, limit: Int) -> (
     last: Query<String?>, wrong: Query<[String]>
   ) {
@@ -105,6 +106,10 @@ enum MembershipLog {
           OR EXISTS (
             SELECT a.id FROM away_reports AS a
             WHERE a.member_id = m.id AND a.managing_organization_id <> m.managing_organization_id
+          )
+          OR EXISTS (
+            SELECT d.id FROM duplicate_cases AS d
+            WHERE d.person_id = m.id AND d.organization_id <> m.managing_organization_id
           )
         ORDER BY m.id
         """, [id, limit]

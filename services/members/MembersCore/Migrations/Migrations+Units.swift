@@ -47,4 +47,16 @@ extension MembersMigrations {
       ) STRICT, WITHOUT ROWID;
       CREATE INDEX units_by_union ON units (union_id);
       """)
+
+  /// One row: the number of changes of thresholds, and the last unit that was reviewed since the
+  /// last change; NULL if all were. Without the row, none was.
+  static let unitThresholds = Migration(
+    "0036 reviews of units after changes of thresholds",
+    sql: """
+      CREATE TABLE unit_thresholds (
+        id INTEGER NOT NULL PRIMARY KEY,
+        version INTEGER NOT NULL,
+        reviewed_to TEXT
+      ) STRICT;
+      """)
 }

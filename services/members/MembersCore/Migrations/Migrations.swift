@@ -12,7 +12,8 @@ public enum MembersMigrations {
     organizationLife, pool, transfers, duplicates, corrections,
     subtreeCounters, coverage, rosterQuotas, units, away, freshness,
     outreach, olderHashes, awayManagers, unitMoves, employerClaims,
-    regionRules, mergedTransfers, awayReviewers, waitingRows,
+    regionRules, mergedTransfers, awayReviewers, waitingRows, unitThresholds,
+    rareRows,
   ]
 
   static let organizations = Migration(

@@ -55,14 +55,15 @@ private struct Dissolution: Sendable {
     return .read(
       CounterStore.liveMembers(of: organization.id), TransferStore.open(to: organization.id),
       EnrollmentStore.waiting(at: organization.id), UnitStore.formed(by: organization.id),
-      RegionSettingStore.all
-    ) { count, transfers, waiting, units, regions in
+      UnitThresholds.current
+    ) { count, transfers, waiting, units, thresholds in
       guard waiting == 0 else { throw WaitingApplications(count: waiting) }
       var commit = Commit(at: change.now)
       for open in transfers { try commit.change(open.transfer, .cancel, by: change.act) }
+      if !units.isEmpty { commit.run(thresholds.areStill) }
       for placed in units {
         var unit = placed.unit
-        try unit.loseUnion(threshold: regions.unitThreshold(in: placed.regionCode))
+        try unit.loseUnion(threshold: thresholds.threshold(in: placed.regionCode))
         try commit.changed(unit)
       }
       let cancelled = commit

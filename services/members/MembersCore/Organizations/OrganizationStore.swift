@@ -63,7 +63,7 @@ enum OrganizationStore {
       """
       UPDATE organizations SET version = version
       WHERE id = ?1 AND state = \(OrganizationState.active.rawValue)
-      """, [id], expects: .exactly(1))
+      """, [id], expects: .exactly(1), isCheck: true)
   }
 
   /// Returns the union to which a pool case is assigned.

@@ -205,27 +205,26 @@ enum OutreachStore {
 
   /// Returns those of the hashes that a list contains.
   static func known(_ hashes: [[UInt8]], in listID: String) -> Query<Set<[UInt8]>> {
-    let places =
-      hashes.isEmpty ? "NULL" : hashes.indices.map { "?\($0 + 2)" }.joined(separator: ", ")
+    let list = InList(hashes, first: 2)
     return Query(
       """
-      SELECT hash FROM outreach_entries WHERE list_id = ?1 AND hash IN (\(places))
+      SELECT hash FROM outreach_entries WHERE list_id = ?1 AND hash IN \(list.sql)
       UNION SELECT older_hash FROM outreach_entries
-      WHERE list_id = ?1 AND older_hash IN (\(places))
-      """, [listID as any SQLValueConvertible] + hashes
+      WHERE list_id = ?1 AND older_hash IN \(list.sql)
+      """, [listID] + list.arguments
     ) { rows in Set(try rows.map { try $0.blob("hash") }) }
   }
 
   /// Returns the entries of a person.
   static func all(of hashes: [KeyedHash.Candidate]) -> Query<[StoredOutreachEntry]> {
-    let places = hashes.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
+    let list = InList(hashes.map(\.digest))
     return .all(
       """
       \(entries) WHERE e.id IN (
-        SELECT id FROM outreach_entries WHERE hash IN (\(places))
-        UNION SELECT id FROM outreach_entries WHERE older_hash IN (\(places)))
+        SELECT id FROM outreach_entries WHERE hash IN \(list.sql)
+        UNION SELECT id FROM outreach_entries WHERE older_hash IN \(list.sql))
       ORDER BY e.id
-      """, hashes.map(\.digest), stored)
+      """, list.arguments, stored)
   }
 
   /// Returns entries of all lists, for key rotation.

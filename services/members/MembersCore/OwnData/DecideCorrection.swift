@@ -114,7 +114,8 @@ private struct CorrectionDecision: Sendable {
       }
       return DuplicateCase(
         id: id, kind: other.0, personID: placed.known.person.id, otherPersonID: otherID,
-        enrollmentID: enrollmentID, created: act.microseconds)
+        enrollmentID: enrollmentID,
+        organizationID: placed.known.member.managingOrganizationID, created: act.microseconds)
     }
   }
 

@@ -28,12 +28,14 @@ extension MembersService {
     let scope =
       ["ListPoolCases", caller.subject, kind, subject, "\(request.overdue)"]
       + states.map { "\($0.rawValue)" }
-    let after = try keys.pages.decode(request.pageToken, scope: scope)
+    let after = try ListPlace(keys.pages.decode(request.pageToken, scope: scope))
     let today = ChinaDate(microseconds: clock.microseconds).daysSinceEpoch
-    let page = try await database.read(
-      PoolCaseStore.page(
-        of: filter, states: states, overdueOn: request.overdue ? today : nil,
-        after: (after?.first ?? .integer(0), after?.last ?? .text("")), limit: size + 1))
+    var page: [PlacedPoolCase] = []
+    for part in PoolCaseStore.parts(of: states) {
+      page += try await cases(
+        of: filter, part, overdueOn: request.overdue ? today : nil, after: after, limit: size + 1)
+    }
+    page.sort { $0.poolCase.isListed(before: $1.poolCase) }
     var response = ListPoolCasesResponse()
     response.poolCases = page.prefix(size).map { $0.message($0.poolCase) }
     if page.count > size {
@@ -42,6 +44,23 @@ extension MembersService {
         [last.progress.dueDay, last.id], scope: scope)
     }
     return response
+  }
+
+  /// Reads a page of cases in states of one part.
+  private func cases(
+    of filter: PoolCaseStore.Filter, _ states: [PoolCaseState], overdueOn day: Int?,
+    after: ListPlace, limit: Int
+  ) async throws -> [PlacedPoolCase] {
+    let page = { (filter: PoolCaseStore.Filter) in
+      PoolCaseStore.page(of: filter, states: states, overdueOn: day, after: after, limit: limit)
+    }
+    guard case .pools(let range, _, _) = filter else {
+      return try await database.read(page(filter))
+    }
+    return try await orderedPage(
+      of: range, limit: limit, PoolCaseStore.rows(states),
+      { PoolCaseStore.place(after: after, overdueOn: day, skipping: $0) },
+      { page(.pools(range, by: $0, before: $1)) })
   }
 
   /// Returns the identifier of an organization by which a list is filtered.
@@ -55,5 +74,12 @@ extension MembersService {
       StaffScope.query(of: caller), OrganizationStore.byID(id))
     guard let organization, scope.holds(organization.path) else { throw CommonFailure.outOfScope }
     return id
+  }
+}
+
+extension StoredPoolCase {
+  /// Whether the case is before another one in a list.
+  fileprivate func isListed(before other: StoredPoolCase) -> Bool {
+    (progress.dueDay, id) < (other.progress.dueDay, other.id)
   }
 }

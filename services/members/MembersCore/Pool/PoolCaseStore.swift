@@ -81,25 +81,31 @@ struct PoolTerms: Sendable, Hashable {
 enum PoolCaseStore {
   /// The selection of cases for a page.
   enum Filter: Sendable {
-    case pools(PathRange)
+    /// Those of the pools of a subtree; only those before a place, if there is one.
+    case pools(PathRange, by: ListPlan = .organizations, before: ListPlace? = nil)
     case custodian(String)
     case receiver(String)
   }
 
-  private static let parties = """
-    FROM pool_cases AS c \
-    JOIN organizations AS p ON p.id = c.pool_id \
+  private static let parties =
+    "FROM pool_cases AS c JOIN organizations AS o ON o.id = c.pool_id \(others)"
+  private static let others = """
     JOIN organizations AS k ON k.id = c.custodian_id \
     LEFT JOIN organizations AS r ON r.id = c.receiver_id \
     JOIN memberships AS m ON m.id = c.member_id
     """
   private static let columns = """
     c.id, c.member_id, c.state, c.pool_id, c.custodian_id, c.receiver_id, c.due_day, c.days, \
-    c.level, c.returns, c.version, c.created, p.path AS pool_path, k.path AS custodian_path, \
+    c.level, c.returns, c.version, c.created, o.path AS pool_path, k.path AS custodian_path, \
     k.parent_id AS above_id, r.path AS receiver_path, m.member_number, m.occupation_group
     """
-  private static let open =
-    "\(PoolCaseState.waiting.rawValue), \(PoolCaseState.assigned.rawValue)"
+  private static let openStates: [PoolCaseState] = [.waiting, .assigned]
+  private static let open = numbers(openStates)
+  private static let ended = numbers([.confirmed, .closed])
+
+  private static func numbers(_ states: [PoolCaseState]) -> String {
+    states.map { String($0.rawValue) }.joined(separator: ", ")
+  }
 
   static func byID(_ id: String) -> Query<PlacedPoolCase?> {
     .first("SELECT \(columns) \(parties) WHERE c.id = ?1", [id], placed)
@@ -108,8 +114,13 @@ enum PoolCaseStore {
   /// Returns all cases of a member.
   static func all(of memberID: String) -> Query<[PlacedPoolCase]> {
     .all(
-      "SELECT \(columns) \(parties) WHERE c.member_id = ?1 ORDER BY c.created, c.id", [memberID],
-      placed)
+      """
+      SELECT \(columns) \(parties) WHERE c.id IN (
+        SELECT id FROM pool_cases WHERE member_id = ?1 AND state IN (\(open))
+        UNION ALL
+        SELECT id FROM pool_cases WHERE member_id = ?1 AND state IN (\(ended))
+      ) ORDER BY c.created, c.id
+      """, [memberID], placed)
   }
 
   /// Returns the open case of a member.
@@ -148,29 +159,68 @@ enum PoolCaseStore {
     ) { row in try row.text("id") }
   }
 
+  /// Splits the states of a list into the open and the ended ones, which have indexes of their own.
+  static func parts(of states: [PoolCaseState]) -> [[PoolCaseState]] {
+    [states.filter(openStates.contains), states.filter { !openStates.contains($0) }]
+      .filter { !$0.isEmpty }
+  }
+
+  /// - Parameter states: States of one part.
+  private static func condition(_ states: [PoolCaseState]) -> String {
+    "c.state IN (\(openStates.contains(states[0]) ? open : ended))"
+  }
+
+  /// Returns the rows of a list: only open cases have an index by due day.
+  static func rows(_ states: [PoolCaseState]) -> ListRows {
+    openStates.contains(states[0])
+      ? ListRows(of: "pool_cases AS c WHERE \(condition(states))") : .unindexed
+  }
+
+  /// Returns the place of the open case that follows on some number of others after a place; `nil`
+  /// if there are no more than those.
+  ///
+  /// - Parameter day: Passes only cases overdue on this day.
+  static func place(
+    after: ListPlace, overdueOn day: Int?, skipping count: Int
+  ) -> Query<ListPlace?> {
+    .first(
+      """
+      SELECT c.due_day, c.id FROM pool_cases AS c
+      WHERE \(condition(openStates)) AND c.due_day < ?3 AND (c.due_day, c.id) > (?1, ?2)
+      ORDER BY c.due_day, c.id LIMIT 1 OFFSET \(count)
+      """, after.values + [day ?? Int(Int32.max)]
+    ) { row in ListPlace(number: try row.integer("due_day"), id: try row.text("id")) }
+  }
+
   /// Returns a page of cases by due day.
   ///
   /// - Parameters:
-  ///   - after: The due day and identifier of the last case of the previous page.
+  ///   - states: States of one part.
   ///   - overdueOn: Restricts the page to cases overdue on this day.
+  ///   - after: The place of the last case of the previous page.
   static func page(
-    of filter: Filter, states: [PoolCaseState], overdueOn day: Int?,
-    after: (day: SQLValue, id: SQLValue), limit: Int
+    of filter: Filter, states: [PoolCaseState], overdueOn day: Int?, after: ListPlace, limit: Int
   ) -> Query<[PlacedPoolCase]> {
-    let list = states.map { String($0.rawValue) }.joined(separator: ", ")
-    let (condition, arguments): (String, [any SQLValueConvertible]) =
+    let (plan, selected, arguments): (ListPlan, String, [any SQLValueConvertible]) =
       switch filter {
-      case .pools(let range): ("p.path >= ?5 AND p.path < ?6", [range.first, range.end])
-      case .custodian(let id): ("c.custodian_id = ?5", [id])
-      case .receiver(let id): ("c.receiver_id = ?5", [id])
+      case .pools(let range, let plan, let end):
+        (
+          plan,
+          """
+          \(plan.path("o.path")) >= ?5 AND \(plan.path("o.path")) < ?6
+          \(end == nil ? "" : "AND (c.due_day, c.id) < (?7, ?8)")
+          """, [range.first, range.end] + (end?.values ?? [])
+        )
+      case .custodian(let id): (.rows, "c.custodian_id = ?5", [id])
+      case .receiver(let id): (.rows, "c.receiver_id = ?5", [id])
       }
     return .all(
       """
-      SELECT \(columns) \(parties)
-      WHERE \(condition) AND c.state IN (\(list)) AND c.due_day < ?4
-        AND (c.due_day, c.id) > (?1, ?2)
+      SELECT \(columns) FROM \(plan.tables("pool_cases AS c")) \(others)
+      WHERE o.id = c.pool_id AND \(selected) AND \(condition(states))
+        AND c.state IN (\(numbers(states))) AND c.due_day < ?4 AND (c.due_day, c.id) > (?1, ?2)
       ORDER BY c.due_day, c.id LIMIT ?3
-      """, [after.day, after.id, limit, day ?? Int(Int32.max)] + arguments, placed)
+      """, after.values + [limit, day ?? Int(Int32.max)] + arguments, placed)
   }
 
   /// Returns the terms of a pool's region; the smallest configured region applies. The default

@@ -89,12 +89,12 @@ enum RosterStore {
 
   /// Returns the persons with their sealed data.
   static func sealed(of ids: [String]) -> Query<[String: StoredPerson]> {
-    let places = ids.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
+    let list = InList(ids)
     return Query(
       """
       SELECT p.id AS person_id, p.wrapped_key, p.person_name, p.resident_id, p.phone
-      FROM persons AS p WHERE p.id IN (\(places.isEmpty ? "NULL" : places))
-      """, ids
+      FROM persons AS p WHERE p.id IN \(list.sql)
+      """, list.arguments
     ) { rows in
       try rows.reduce(into: [:]) { found, row in
         let person = try PersonStore.person(row)
@@ -105,13 +105,13 @@ enum RosterStore {
 
   /// Returns those of the credit codes that a union covers.
   static func covered(_ creditCodes: [String]) -> Query<Set<String>> {
-    let places = creditCodes.indices.map { "?\($0 + 2)" }.joined(separator: ", ")
+    let list = InList(creditCodes, first: 2)
     return Query(
       """
       SELECT e.credit_code FROM organization_employers AS e
       JOIN organizations AS o ON o.id = e.organization_id
-      WHERE o.state = ?1 AND e.credit_code IN (\(places.isEmpty ? "NULL" : places))
-      """, [OrganizationState.active.rawValue] + creditCodes
+      WHERE o.state = ?1 AND e.credit_code IN \(list.sql)
+      """, [OrganizationState.active.rawValue] + list.arguments
     ) { rows in Set(try rows.map { try $0.text("credit_code") }) }
   }
 

@@ -10,9 +10,8 @@ enum RegionSettingStore {
     """
 
   static func byRegions(_ codes: [String]) -> Query<[RegionSetting]> {
-    let places = codes.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
-    return .all(
-      "\(selection) WHERE region_code IN (\(places.isEmpty ? "NULL" : places))", codes, setting)
+    let list = InList(codes)
+    return .all("\(selection) WHERE region_code IN \(list.sql)", list.arguments, setting)
   }
 
   static let all = Query<[RegionSetting]>.all(selection, [], setting)
@@ -79,9 +78,18 @@ extension MembersService {
   /// - Throws: `StorageError`.
   public func prepare() async throws {
     try await database.migrate(MembersMigrations.all)
-    var commit = Commit(at: clock.now)
-    for setting in configuration.regions { commit.run(RegionSettingStore.begin(setting)) }
-    try await database.write(commit)
+    let (regions, now) = (configuration.regions, clock.now)
+    try await database.write {
+      .read(RegionSettingStore.byRegions(regions.map(\.regionCode))) { stored in
+        let known = Set(stored.map(\.regionCode))
+        let missing = regions.filter { !known.contains($0.regionCode) }
+        guard !missing.isEmpty else { return .reply(()) }
+        var commit = Commit(at: now)
+        for setting in missing { commit.run(RegionSettingStore.begin(setting)) }
+        commit.changeUnitThresholds()
+        return .commit(commit, ())
+      }
+    }
   }
 }
 

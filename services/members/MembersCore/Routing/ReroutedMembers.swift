@@ -85,7 +85,7 @@ enum ReroutedMembers {
 
   /// Returns members with their last admitted application.
   static func members(_ ids: [String]) -> Query<[(KnownMember, [UInt8]?)]> {
-    let places = ids.indices.map { "?\($0 + 2)" }.joined(separator: ", ")
+    let list = InList(ids, first: 2)
     return .all(
       """
       \(MemberStore.selection), (
@@ -95,8 +95,8 @@ enum ReroutedMembers {
       ) AS application
       FROM memberships AS m JOIN persons AS p ON p.id = m.id
       JOIN organizations AS o ON o.id = m.managing_organization_id
-      WHERE m.id IN (\(places.isEmpty ? "NULL" : places)) ORDER BY m.id
-      """, [EnrollmentState.admitted.rawValue as any SQLValueConvertible] + ids
+      WHERE m.id IN \(list.sql) ORDER BY m.id
+      """, [EnrollmentState.admitted.rawValue] + list.arguments
     ) { row in (try MemberStore.known(row), try row.optionalBlob("application")) }
   }
 

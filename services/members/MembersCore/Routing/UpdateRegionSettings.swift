@@ -41,6 +41,7 @@ extension MembersService {
           setting.version += 1
           var commit = Commit(at: now)
           commit.run(RegionSettingStore.set(setting))
+          if update.paths.contains(.unitThreshold) { commit.changeUnitThresholds() }
           commit.record(
             AuditEntry(
               actor: caller.subject, action: "regionSettings.update",
@@ -50,9 +51,8 @@ extension MembersService {
         }
       }
     }
-    if update.paths.contains(.unitThreshold) {
-      try await UnitFold(database: database, keys: keys, ids: ids, now: now).reviewThresholds()
-    }
+    // The indexes are open when the call is answered. If the call is lost, the folds go on.
+    if update.paths.contains(.unitThreshold) { try await reviewUnits() }
     return try .with { $0.settings = try RegionSettings(wireBytes: reply) }
   }
 }

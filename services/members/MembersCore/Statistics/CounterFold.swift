@@ -70,13 +70,12 @@ struct CounterFold: Sendable {
   /// Deletes the folded changes, but no later ones of the same members.
   private static func takeAway(_ changes: [CountChange], _ commit: inout Commit) {
     guard let last = changes.last else { return }
-    let members = Set(changes.map(\.memberID)).sorted()
-    let places = members.indices.map { "?\($0 + 4)" }.joined(separator: ", ")
+    let members = InList(Set(changes.map(\.memberID)).sorted(), first: 4)
     commit.run(
       """
       DELETE FROM count_changes
-      WHERE member_id IN (\(places)) AND (member_id, version, part) <= (?1, ?2, ?3)
-      """, [last.memberID, last.version, last.part] + members,
+      WHERE member_id IN \(members.sql) AND (member_id, version, part) <= (?1, ?2, ?3)
+      """, [last.memberID, last.version, last.part] + members.arguments,
       expects: .exactly(changes.count))
   }
 }
@@ -248,19 +247,10 @@ extension MembersService {
   /// Folds the counters and counts units periodically until the task is canceled. Failures are
   /// logged and retried.
   public func foldCounters(logger: Logger) async {
-    // The configuration may have given a threshold to regions without settings of their own.
-    var isReviewed = false
     while !Task.isCancelled {
       await attempt("counters not folded", logger) { try await foldCounters() }
       // Units are counted even if folding the counters fails.
-      await attempt("units not counted", logger) {
-        if !isReviewed {
-          try await UnitFold(database: database, keys: keys, ids: ids, now: clock.now)
-            .reviewThresholds()
-          isReviewed = true
-        }
-        try await foldUnits()
-      }
+      await attempt("units not counted", logger) { try await foldUnits() }
       // Polls, because there is no condition to await.
       try? await Task.sleep(for: Self.foldPause)
     }

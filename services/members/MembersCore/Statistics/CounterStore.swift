@@ -182,21 +182,21 @@ enum CounterStore {
   static func memberRows(
     of children: [String], below range: PathRange
   ) -> Query<[String: [MemberRow]]> {
-    let places = children.indices.map { "?\($0 + 3)" }.joined(separator: ", ")
+    let list = InList(children, first: 3)
     // The identifier of the child whose subtree an organization is in, cut out of its path.
     let child = "substr(o.path, \(range.first.utf8.count + 1), 32)"
     return Query(
       """
       SELECT id, state, occupation_group, channel, CAST(sum(members) AS BIGINT) AS members FROM (
         SELECT organization_id AS id, state, occupation_group, channel, members
-        FROM subtree_members WHERE organization_id IN (\(places.isEmpty ? "NULL" : places))
+        FROM subtree_members WHERE organization_id IN \(list.sql)
         UNION ALL
         SELECT \(child) AS id, c.state, c.occupation_group, c.channel, c.members
         FROM count_changes AS c JOIN organizations AS o ON o.id = c.organization_id
         WHERE o.path >= ?1 AND o.path < ?2 AND c.members <> 0
       ) AS counted
       GROUP BY id, state, occupation_group, channel HAVING sum(members) <> 0
-      """, [range.first, range.end] + children
+      """, [range.first, range.end] + list.arguments
     ) { rows in
       try rows.reduce(into: [:]) { found, row in
         found[try row.text("id"), default: []].append(try memberRow(row))

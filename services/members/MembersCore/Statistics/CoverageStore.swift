@@ -67,29 +67,25 @@ enum CoverageStore {
   static func newestBases(
     of organizations: [String], _ group: OccupationGroup
   ) -> Query<[StoredBase]> {
-    .all(
+    let list = InList(organizations, first: 2)
+    return .all(
       """
-      \(base) WHERE organization_id IN (\(places(organizations))) AND occupation_group = ?1
+      \(base) WHERE organization_id IN \(list.sql) AND occupation_group = ?1
         AND day = (
           SELECT max(b.day) FROM coverage_bases AS b
           WHERE b.organization_id = coverage_bases.organization_id AND b.occupation_group = ?1
         )
-      """, [group.rawValue as any SQLValueConvertible] + organizations, stored)
+      """, [group.rawValue] + list.arguments, stored)
   }
 
   /// Returns the targets of a group in several organizations.
   static func targets(
     of organizations: [String], _ group: OccupationGroup
   ) -> Query<[StoredTarget]> {
-    .all(
-      "\(target) WHERE organization_id IN (\(places(organizations))) AND occupation_group = ?1",
-      [group.rawValue as any SQLValueConvertible] + organizations, storedTarget)
-  }
-
-  /// The placeholders of a list of organizations, from the second on.
-  private static func places(_ organizations: [String]) -> String {
-    organizations.isEmpty
-      ? "NULL" : organizations.indices.map { "?\($0 + 2)" }.joined(separator: ", ")
+    let list = InList(organizations, first: 2)
+    return .all(
+      "\(target) WHERE organization_id IN \(list.sql) AND occupation_group = ?1",
+      [group.rawValue] + list.arguments, storedTarget)
   }
 
   static func bases(

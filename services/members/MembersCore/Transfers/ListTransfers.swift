@@ -25,7 +25,7 @@ extension MembersService {
       (range, subject) = (within, within.first)
     }
     let scope = ["ListTransfers", caller.subject, subject] + states.map { "\($0.rawValue)" }
-    let after = try TransferStore.Place(keys.pages.decode(request.pageToken, scope: scope))
+    let after = try ListPlace(keys.pages.decode(request.pageToken, scope: scope))
     let rows = { (filter: TransferStore.Filter) in
       TransferStore.page(of: filter, states: states, after: after, limit: size + 1)
     }

@@ -55,39 +55,24 @@ struct PlacedTransfer: Sendable, Hashable {
 
 /// The SQL of transfers.
 enum TransferStore {
-  /// The position of a transfer in a list: by due day, then by identifier.
-  struct Place: Sendable {
-    let day: Int64
-    let id: String
-
-    fileprivate init(day: Int64, id: String) { (self.day, self.id) = (day, id) }
-
-    /// - Parameter values: The values of a page token; `nil` for the first page.
-    init(_ values: [SQLValue]?) throws {
-      guard let values else {
-        (day, id) = (0, "")
-        return
-      }
-      guard values.count == 2, case .integer(let day) = values[0], case .text(let id) = values[1]
-      else { throw StorageError.invalidPageToken }
-      (self.day, self.id) = (day, id)
-    }
-  }
-
   /// The selection of transfers for a page.
   enum Filter: Sendable {
     /// Those to the unions of a subtree; only those before a place, if there is one.
-    case receivers(PathRange, by: ListPlan, before: Place?)
+    case receivers(PathRange, by: ListPlan, before: ListPlace?)
     case member(String)
   }
 
-  private static let selection = """
+  private static let selection =
+    "\(columns) FROM transfers AS t JOIN organizations AS o ON o.id = t.to_id \(others)"
+
+  private static let columns = """
     SELECT t.id, t.member_id, t.state, t.from_id, t.to_id, t.handler_id, t.due_day, \
-    t.expiry_day, t.level, t.version, t.created, r.path AS to_path, r.parent_id AS above_id, \
-    o.path AS member_path, m.member_number \
-    FROM transfers AS t JOIN organizations AS r ON r.id = t.to_id \
+    t.expiry_day, t.level, t.version, t.created, o.path AS to_path, o.parent_id AS above_id, \
+    h.path AS member_path, m.member_number
+    """
+  private static let others = """
     JOIN memberships AS m ON m.id = t.member_id \
-    JOIN organizations AS o ON o.id = m.managing_organization_id
+    JOIN organizations AS h ON h.id = m.managing_organization_id
     """
   private static let requested = TransferState.requested.rawValue
 
@@ -154,37 +139,40 @@ enum TransferStore {
 
   /// Returns the place of the open transfer that follows on some number of others after a place;
   /// `nil` if there are no more than those.
-  static func place(after: Place, skipping count: Int) -> Query<Place?> {
+  static func place(after: ListPlace, skipping count: Int) -> Query<ListPlace?> {
     .first(
       """
       SELECT t.due_day, t.id FROM transfers AS t
       WHERE t.state = \(requested) AND (t.due_day, t.id) > (?1, ?2)
       ORDER BY t.due_day, t.id LIMIT 1 OFFSET \(count)
-      """, [after.day, after.id]
-    ) { row in Place(day: try row.integer("due_day"), id: try row.text("id")) }
+      """, after.values
+    ) { row in ListPlace(number: try row.integer("due_day"), id: try row.text("id")) }
   }
 
   static func page(
-    of filter: Filter, states: [TransferState], after: Place, limit: Int
+    of filter: Filter, states: [TransferState], after: ListPlace, limit: Int
   ) -> Query<[PlacedTransfer]> {
     let list = states.map { String($0.rawValue) }.joined(separator: ", ")
-    let (condition, arguments): (String, [any SQLValueConvertible]) =
+    let (plan, selected, arguments): (ListPlan, String, [any SQLValueConvertible]) =
       switch filter {
       case .receivers(let range, let plan, let end):
         (
+          plan,
           """
-          \(plan.path("r.path")) >= ?4 AND \(plan.path("r.path")) < ?5
+          \(plan.path("o.path")) >= ?4 AND \(plan.path("o.path")) < ?5
           \(plan == .rows ? "AND t.state = \(requested)" : "")
           \(end == nil ? "" : "AND (t.due_day, t.id) < (?6, ?7)")
-          """, [range.first, range.end] + (end.map { [$0.day, $0.id] } ?? [])
+          """, [range.first, range.end] + (end?.values ?? [])
         )
-      case .member(let id): ("t.member_id = ?4", [id])
+      case .member(let id): (.rows, "t.member_id = ?4", [id])
       }
     return .all(
       """
-      \(selection) WHERE \(condition) AND t.state IN (\(list)) AND (t.due_day, t.id) > (?1, ?2)
+      \(columns) FROM \(plan.tables("transfers AS t")) \(others)
+      WHERE o.id = t.to_id AND \(selected) AND t.state IN (\(list))
+        AND (t.due_day, t.id) > (?1, ?2)
       ORDER BY t.due_day, t.id LIMIT ?3
-      """, [after.day, after.id, limit] + arguments, placed)
+      """, after.values + [limit] + arguments, placed)
   }
 
   /// Returns the days for deciding a transfer in a union's region; the smallest configured region

@@ -48,9 +48,18 @@ extension MembersService {
 }
 
 extension MembersService {
-  /// Processes the whole queues of moved organizations and of members to be counted.
+  /// Processes the whole queues of moved organizations, of members to be counted, and of units to be
+  /// reviewed.
   func foldUnits() async throws {
-    let fold = UnitFold(database: database, keys: keys, ids: ids, now: clock.now)
-    while try await fold.foldOnce() > 0 { try Task.checkCancellation() }
+    while try await unitFold.foldOnce() > 0 { try Task.checkCancellation() }
+  }
+
+  /// Reviews all units that are due.
+  func reviewUnits() async throws {
+    while try await unitFold.review() > 0 { try Task.checkCancellation() }
+  }
+
+  private var unitFold: UnitFold {
+    UnitFold(database: database, keys: keys, ids: ids, now: clock.now)
   }
 }

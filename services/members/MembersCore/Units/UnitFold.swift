@@ -5,7 +5,7 @@ import Storage
 
 /// Counts the members of units asynchronously. Each change of a membership queues its member; a
 /// fold determines the member's current unit, updates the counts, and detects crossings of the
-/// threshold.
+/// threshold. After a change of a threshold, folds review all units.
 ///
 /// Updating the counter in each enrollment's commit would serialize the people of a ceremony on one
 /// row. Queue entries are deleted in the commit that counts them: of two concurrent folds of the
@@ -13,21 +13,28 @@ import Storage
 struct UnitFold: Sendable {
   /// The maximum number of members per fold; each requires unwrapping a key.
   private static let membersMax = 200
+  /// The maximum number of units reviewed per fold.
+  static let reviewedMax = 500
 
   let database: any Database
   let keys: MembersKeys
   let ids: IDSource
   let now: Date
 
-  /// Processes some entries of the queues: of moved organizations, then of members.
+  /// Processes some entries of the queues: of moved organizations, of members, and of units to be
+  /// reviewed.
   ///
   /// - Returns: The number of processed entries.
   func foldOnce() async throws -> Int {
     let moved = try await queueMoved()
-    return try await moved + countWaiting()
+    let counted = try await countWaiting()
+    return try await moved + counted + review()
   }
 
-  private func countWaiting() async throws -> Int {
+  /// Counts some of the queued members.
+  ///
+  /// - Returns: The number of processed entries.
+  func countWaiting() async throws -> Int {
     let (keys, now) = (keys, now)
     let newIDs = (0..<Self.membersMax).map { _ in ids.next() }
     return try await database.write {
@@ -41,13 +48,14 @@ struct UnitFold: Sendable {
             UnitStore.byHashes(
               Array(Set(found.flatMap { place in place.hashes(keys) })),
               of: Array(Set(found.compactMap(\.township))).sorted()),
-            RegionSettingStore.all
-          ) { former, wanted, regions in
+            UnitThresholds.current
+          ) { former, wanted, thresholds in
             var count = UnitCount(
-              units: former + wanted, levels: levels, regions: regions, keys: keys, now: now,
-              newIDs: newIDs)
+              units: former + wanted, levels: levels, thresholds: thresholds, keys: keys,
+              now: now, newIDs: newIDs)
             for place in found { try count.move(place) }
             var commit = Commit(at: now)
+            commit.run(thresholds.areStill)
             try count.store(into: &commit)
             UnitQueue.takeAway(waiting, &commit)
             return .commit(commit, waiting.count)
@@ -57,29 +65,28 @@ struct UnitFold: Sendable {
     }
   }
 
-  /// Reevaluates the units that a changed threshold may trigger. Called after a change of a
-  /// region's settings, and once at each start, because the configuration may add regions.
-  func reviewThresholds() async throws {
-    var after = ""
-    while true {
-      let page = try await database.read(
-        UnitStore.counting(after: after, limit: Self.membersMax))
-      guard let last = page.last else { return }
-      let now = now
-      for unit in page {
-        try await database.write {
-          .read(UnitStore.byID(unit.unit.id), RegionSettingStore.all) { placed, regions in
-            guard var changed = placed?.unit, let placed else { return .reply(()) }
-            try changed.count(threshold: regions.unitThreshold(in: placed.regionCode))
-            guard changed != placed.unit else { return .reply(()) }
-            changed.version += 1
-            var commit = Commit(at: now)
-            try commit.changed(changed)
-            return .commit(commit, ())
+  /// Evaluates the next of the units that a changed threshold may concern.
+  ///
+  /// - Returns: The number of processed pages; 0 if all units are reviewed.
+  func review() async throws -> Int {
+    let now = now
+    return try await database.write {
+      .read(UnitThresholds.current) { thresholds in
+        guard let after = thresholds.reviewedTo else { return .reply(0) }
+        return .read(UnitStore.counting(after: after, limit: Self.reviewedMax)) { page in
+          var commit = Commit(at: now)
+          commit.run(
+            thresholds.areReviewed(to: page.count < Self.reviewedMax ? nil : page.last?.unit.id))
+          for placed in page {
+            var unit = placed.unit
+            try unit.count(threshold: thresholds.threshold(in: placed.regionCode))
+            guard unit != placed.unit else { continue }
+            unit.version += 1
+            try commit.changed(unit)
           }
+          return .commit(commit, 1)
         }
       }
-      after = last.unit.id
     }
   }
 }
@@ -129,7 +136,7 @@ private struct UnitCount {
   private var units: [String: StoredUnit] = [:]
   private let stored: [String: StoredUnit]
   private let levels: UnitLevels
-  private let regions: [RegionSetting]
+  private let thresholds: UnitThresholds
   private let keys: MembersKeys
   /// The number of the key under which new units are hashed, or of an older one.
   private let hashKey: UInt32
@@ -138,7 +145,7 @@ private struct UnitCount {
   private var moves: [(member: String, former: String?, unit: String?)] = []
 
   init(
-    units: [PlacedUnit], levels: UnitLevels, regions: [RegionSetting], keys: MembersKeys,
+    units: [PlacedUnit], levels: UnitLevels, thresholds: UnitThresholds, keys: MembersKeys,
     now: Date, newIDs: [String]
   ) {
     for placed in units { self.units[placed.unit.id] = placed.unit }
@@ -146,7 +153,7 @@ private struct UnitCount {
     var levels = levels
     levels.add(units)
     self.levels = levels
-    self.regions = regions
+    self.thresholds = thresholds
     self.keys = keys
     hashKey = keys.units.currentKeyID
     self.now = now
@@ -183,7 +190,7 @@ private struct UnitCount {
   func store(into commit: inout Commit) throws {
     for var unit in units.values.sorted(by: { $0.id < $1.id }) {
       try unit.count(
-        threshold: regions.unitThreshold(in: levels.townships[unit.organizationID] ?? ""))
+        threshold: thresholds.threshold(in: levels.townships[unit.organizationID] ?? ""))
       if let before = stored[unit.id] {
         guard unit != before else { continue }
         unit.version += 1

@@ -89,17 +89,3 @@ enum UnitQueue {
       """, [unit, limit], MemberStore.known)
   }
 }
-
-extension [RegionSetting] {
-  /// Returns the threshold of a unit index: that of the smallest configured region, or 25 by
-  /// default (Trade Union Law, art. 11).
-  func unitThreshold(in regionCode: String) -> Int {
-    let regions = [
-      String(regionCode.prefix(6)), regionCode.prefix(4) + "00", regionCode.prefix(2) + "0000",
-    ]
-    for region in regions {
-      if let setting = first(where: { $0.regionCode == region }) { return setting.unitThreshold }
-    }
-    return RegionSetting.unitThresholdNormal
-  }
-}

@@ -81,28 +81,23 @@ enum UnitStore {
   }
 
   static func byIDs(_ ids: [String]) -> Query<[PlacedUnit]> {
-    let places = ids.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
-    return .all("\(selection) WHERE u.id IN (\(places.isEmpty ? "NULL" : places))", ids, placed)
+    let list = InList(ids)
+    return .all("\(selection) WHERE u.id IN \(list.sql)", list.arguments, placed)
   }
 
   /// Returns the units with any of the hashes in any of the townships: a superset of the requested
   /// pairs.
   static func byHashes(_ hashes: [[UInt8]], of organizationIDs: [String]) -> Query<[PlacedUnit]> {
-    func list(_ places: Range<Int>) -> String {
-      places.isEmpty ? "NULL" : places.map { "?\($0 + 1)" }.joined(separator: ", ")
-    }
-    let count = organizationIDs.count
-    let (organizations, places) = (list(0..<count), list(count..<count + hashes.count))
-    var arguments: [any SQLValueConvertible] = organizationIDs
-    arguments += hashes.map { $0 as any SQLValueConvertible }
+    let organizations = InList(organizationIDs)
+    let list = InList(hashes, first: organizations.arguments.count + 1)
     return .all(
       """
       \(selection) WHERE u.id IN (
-        SELECT id FROM units WHERE organization_id IN (\(organizations)) AND hash IN (\(places))
+        SELECT id FROM units WHERE organization_id IN \(organizations.sql) AND hash IN \(list.sql)
         UNION
-        SELECT id FROM units WHERE organization_id IN (\(organizations))
-          AND older_hash IN (\(places)))
-      """, arguments, placed)
+        SELECT id FROM units WHERE organization_id IN \(organizations.sql)
+          AND older_hash IN \(list.sql))
+      """, organizations.arguments + list.arguments, placed)
   }
 
   static func rows(_ states: [UnitState]) -> ListRows {
