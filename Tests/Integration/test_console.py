@@ -21,7 +21,7 @@ from test_command_line import as_staff
 from test_enroll_command import row, write
 
 PEOPLE = People(series=10)
-PASSWORD = "a password of my own"
+PASSWORD = "a password of my own, with a blank at its end "
 AREA = "130304001"
 # Callers of the suite, their roles and organizations.
 STAFF = (("staff", "administrator", ""), ("clerk", "clerk", "qinhuangdao"),
@@ -207,6 +207,21 @@ def test_an_organization_is_created_with_a_wrong_field_and_then_right(signed_in,
     assert made.state == members.ORGANIZATION_STATE_PREPARING
     console.open(made.name)
     console.shows("状态", "筹备中").shows("上级组织", "昌黎县总工会")
+
+
+def test_the_tree_marks_the_organization_that_is_shown(signed_in, staff):
+    first, second = (organization(staff, each) for each in ("q-130321", "q-130322"))
+    union = organization(staff, "q-130321100")
+    console = signed_in("staff").open(union.name).open(second.name)
+    marked = console.page.locator(".leaf[aria-current=true]")
+    # What is below is read now, and was the shown one before.
+    for name in ("河北省总工会", "秦皇岛市总工会", first.display_name):
+        toggle = console.page.get_by_role("button", name=f"{name}的下级", exact=True)
+        toggle.wait_for()
+        if toggle.get_attribute("aria-expanded") == "false":
+            toggle.click()
+    console.page.locator(f".leaf[data-name='{union.name}']").wait_for()
+    assert [each.get_attribute("data-name") for each in marked.all()] == [second.name]
 
 
 def test_a_code_is_issued_and_seen(signed_in, staff):
