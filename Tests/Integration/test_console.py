@@ -150,8 +150,20 @@ def test_an_account_signs_in_with_a_password_and_an_authenticator(staff, open_co
 
 def comes_back_to_the_same_place(console, directory, name):
     """A session that ended is explained, and signing in again goes on where it ended."""
-    directory.EndStaffSessions(accounts.EndStaffSessionsRequest(
-        request_id=request_id(), name=name, reason="test"))
+    def end():
+        directory.EndStaffSessions(accounts.EndStaffSessionsRequest(
+            request_id=request_id(), name=name, reason="test"))
+
+    console.go("away").act("draw", count="3")
+    end()
+    console.submit().page.get_by_text("登录已结束").wait_for()
+    console.sign_in("li.si", PASSWORD).signed_in()
+    typed = console.act("draw").page.locator("dialog [name=count]")
+    assert typed.input_value() == "3"
+    console.page.keyboard.press("Escape")
+    assert console.act("draw").page.locator("dialog [name=count]").input_value() == ""
+    console.page.keyboard.press("Escape")
+    end()
     console.page.evaluate("location.hash = '#/pool?overdue=true'")
     console.page.get_by_text("登录已结束").wait_for()
     console.sign_in("li.si", PASSWORD).signed_in()
@@ -192,6 +204,21 @@ def test_a_clerk_approves_an_enrollment_and_assigns_the_pool_case(signed_in, sta
     console.page.go_back()
     console.page.wait_for_url("**/console#/" + name)
     console.page.locator("h1", has_text="入会审批").wait_for()
+
+
+def test_an_absence_is_reported_by_the_members_number(signed_in, staff, enroll):
+    person = enroll()
+    name = waiting(staff)[-1]
+    signed_in("clerk").open(name).act("approve").done()
+    number = staff.members.ListMembers(members.ListMembersRequest(
+        resident_id=person.resident_id)).members[0].member_number
+    console = signed_in("clerk").go("away").act(
+        "report-away", member="12345678901", departureDate="2100-01-01", returnDate="2100-12-31",
+        **{"details.destination": "深圳", "details.contact": person.phone}).submit()
+    assert console.error_of("member")
+    console.fill("member", number).done()
+    told = staff.members.ListAwayReports(members.ListAwayReportsRequest()).reports
+    assert [each.departure_date.year for each in told] == [2100]
 
 
 def test_an_organization_is_created_with_a_wrong_field_and_then_right(signed_in, staff):

@@ -94,6 +94,18 @@ export async function organizationOf(text) {
   return found.organizations?.[0]?.name ?? text;
 }
 
+// The member whom a text means: a resource name, or a member number. What is neither is left to the
+// service to name wrong.
+async function memberOf(text) {
+  if (text === "" || text.startsWith("members/")) return text;
+  const path = pathOf("/v1/members", {memberNumber: text, pageSize: 1});
+  const {members = []} = await call("GET", path).catch(error => {
+    if (error.code !== 3) throw error;
+    return {};
+  });
+  return members[0]?.name ?? text;
+}
+
 // Fills in a text that is still asked for.
 export function late(node, promise) {
   promise.then(text => {if (text) node.textContent = text;});
@@ -222,6 +234,12 @@ const controls = {
       placeholder: tell("组织编号", "external id"),
     }),
     read: node => organizationOf(node.value.trim()),
+  },
+  member: {
+    make: (spec, value) => make("input", {
+      type: "text", value: value ?? "", placeholder: tell("会员号", "member number"),
+    }),
+    read: node => memberOf(node.value.trim()),
   },
   rows: {
     make: (spec, value) => rowsEditor(

@@ -262,8 +262,7 @@ export const WORK = [
     create: [
       {
         id: "report-away", title: ["外出报备", "Report"], role: "CLERK", path: "/v1/awayReports",
-        fields: [{field: "member!:text", hint: ["会员标识 members/…", "members/…"]},
-          ...away.split(" ")],
+        fields: `member! ${away}`,
       },
       {
         id: "draw", title: ["抽查", "Draw a sample"], role: "CLERK", path: "/v1/awayReports:draw",

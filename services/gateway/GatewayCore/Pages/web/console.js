@@ -58,7 +58,7 @@ function signIn(said) {
     }), code,
   ], tell("登录", "Sign in"), async given => {
     try {
-      begin(await call("POST", "/v1/sessions:signIn", given));
+      begin({...await call("POST", "/v1/sessions:signIn", given), userName: given.userName});
     } catch (error) {
       if (error.reason !== "TOTP_REQUIRED") throw error;
       code.hidden = false;
@@ -73,9 +73,9 @@ function signIn(said) {
 }
 
 function begin({token, role, organization = "", displayName = "", passwordTemporary = false,
-  totpEnrolled = false}) {
+  totpEnrolled = false, userName}) {
   session.begin(token);
-  kept.set({role, organization, displayName, passwordTemporary, totpEnrolled});
+  kept.set({role, organization, displayName, passwordTemporary, totpEnrolled, userName});
   drawPage();
 }
 
