@@ -23,7 +23,9 @@ export function fieldsOf(text) {
 
 function parsed(spec) {
   const [, outside, path, required, kind] = /^(\^?)([^!:]+)(!?)(?::(.*))?$/.exec(spec);
-  const [chinese, english, usual] = FIELDS[path] ?? [path, path];
+  const keys = path.split(".");
+  const [chinese, english, usual] = keys.map((_, index) => FIELDS[keys.slice(index).join(".")])
+    .find(Boolean) ?? [path, path];
   return {
     path, isOutside: outside !== "", isRequired: required !== "", label: [chinese, english],
     kind: kind ?? usual ?? "text",

@@ -16,10 +16,8 @@ const application = [
 
 const away = "departureDate! returnDate! details.destination! details.contact! details.familyNote";
 
-const contact = {
-  said: ["仅供本次办理使用；关闭后不再显示。查看已记入审计日志。",
-    "For this errand only; gone when closed. The audit log has recorded it."],
-};
+const discreet = ["仅供本次办理使用；关闭后不再显示。查看已记入审计日志。",
+  "For this errand only; gone when closed. The audit log has recorded it."];
 
 const refreshRecords = {
   title: ["名单", "Records"], path: "/v1/refreshRounds/*/records", items: "records",
@@ -29,7 +27,7 @@ const refreshRecords = {
       id: "reveal-record", title: ["查看联系方式", "Reveal"], reveals: true, role: "CLERK", plain: true,
       path: "/v1/refreshRounds/*:revealRecord", key: (row, parent) => parent.name,
       body: row => ({member: row.member}), fields: "reason!", when: is("STALE", "UNREACHABLE"),
-      shows: "personName phone", says: contact.said,
+      shows: "personName phone", says: discreet,
     },
     {
       id: "confirm-member", title: ["资料无误", "Confirm"], role: "CLERK",
@@ -50,11 +48,8 @@ const outreachEntries = {
     {
       id: "reveal-entry", title: ["查看联系方式", "Reveal"], reveals: true, role: "CLERK", plain: true,
       path: "/v1/outreachEntries/*:reveal", fields: "reason!",
-      shows: ["contact.personName", "contact.phone", "contact.address", "contact.unitName"].map(
-        (field, index) => ({
-          field, label: [["姓名", "name"], ["手机号", "phone"], ["地址", "address"],
-            ["单位", "unit"]][index],
-        })), says: contact.said,
+      shows: "contact.personName contact.phone contact.address contact.unitName",
+      says: discreet,
     },
     {
       id: "record-outreach", title: ["登记结果", "Record"], role: "CLERK", etag: true,
@@ -250,7 +245,7 @@ export const WORK = [
       },
       {
         id: "reveal-away", title: ["查看去向", "Reveal"], reveals: true, ...reasoned, plain: true,
-        path: "/v1/awayReports/*:reveal", says: contact.said,
+        path: "/v1/awayReports/*:reveal", says: discreet,
         shows: "details.destination details.contact details.familyNote",
       },
       {
