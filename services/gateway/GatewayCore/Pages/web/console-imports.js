@@ -1,5 +1,5 @@
-// What staff upload as tables and save as files. The columns are the command line's: a file for the
-// one is one for the other.
+// What staff upload as tables and save as files. The columns are the command line's, whose files
+// are taken here, too.
 
 import {ApiError, call, pathOf, stream} from "./api.js";
 import {line, saveLines} from "./console-csv.js";
