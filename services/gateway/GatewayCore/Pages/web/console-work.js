@@ -1,8 +1,8 @@
 // The views of work that waits for somebody. console-engine.js says what the tables mean; a role
 // beside an action is the contract's, so that the page offers no more than the service allows.
 
-import {compareRoster, dispatchCases, extendOutreach, importEnrollments}
-  from "./console-imports.js";
+import {compareRoster, dispatchCases, eraseApplicant, exportApplicant, extendOutreach,
+  importEnrollments} from "./console-imports.js";
 
 const is = (...states) => row => states.some(state => row.state?.endsWith(`_${state}`));
 const reasoned = {fields: "reason!", role: "CLERK"};
@@ -89,6 +89,7 @@ export const WORK = [
         id: "withdraw", title: ["代为撤回", "Withdraw"], role: "CLERK", final: true,
         path: "/v1/enrollments/*:withdraw", when: is("PENDING", "HELD"),
       },
+      exportApplicant, eraseApplicant,
     ],
     create: [{
       id: "submit-enrollment", title: ["代为申请入会", "Apply for somebody"], role: "CLERK",
