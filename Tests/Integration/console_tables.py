@@ -35,6 +35,8 @@ class Contracts:
                 for segment in path.split("/"))
             for verb, route in verbs.items():
                 self.routes[verb.upper(), star] = route
+                # Each method is served under its own name, too.
+                self.routes.setdefault(("POST", route["x-grpc-method"]), route)
 
     def resolve(self, schema):
         while schema and ("$ref" in schema or "allOf" in schema):

@@ -21,7 +21,7 @@ from test_command_line import as_staff
 from test_enroll_command import row, write
 
 PEOPLE = People(series=10)
-PASSWORD = "a password of my own"
+PASSWORD = "a password of my own, with a blank at its end "
 AREA = "130304001"
 # Callers of the suite, their roles and organizations.
 STAFF = (("staff", "administrator", ""), ("clerk", "clerk", "qinhuangdao"),
@@ -150,8 +150,20 @@ def test_an_account_signs_in_with_a_password_and_an_authenticator(staff, open_co
 
 def comes_back_to_the_same_place(console, directory, name):
     """A session that ended is explained, and signing in again goes on where it ended."""
-    directory.EndStaffSessions(accounts.EndStaffSessionsRequest(
-        request_id=request_id(), name=name, reason="test"))
+    def end():
+        directory.EndStaffSessions(accounts.EndStaffSessionsRequest(
+            request_id=request_id(), name=name, reason="test"))
+
+    console.go("away").act("draw", count="3")
+    end()
+    console.submit().page.get_by_text("登录已结束").wait_for()
+    console.sign_in("li.si", PASSWORD).signed_in()
+    typed = console.act("draw").page.locator("dialog [name=count]")
+    assert typed.input_value() == "3"
+    console.page.keyboard.press("Escape")
+    assert console.act("draw").page.locator("dialog [name=count]").input_value() == ""
+    console.page.keyboard.press("Escape")
+    end()
     console.page.evaluate("location.hash = '#/pool?overdue=true'")
     console.page.get_by_text("登录已结束").wait_for()
     console.sign_in("li.si", PASSWORD).signed_in()
@@ -194,6 +206,21 @@ def test_a_clerk_approves_an_enrollment_and_assigns_the_pool_case(signed_in, sta
     console.page.locator("h1", has_text="入会审批").wait_for()
 
 
+def test_an_absence_is_reported_by_the_members_number(signed_in, staff, enroll):
+    person = enroll()
+    name = waiting(staff)[-1]
+    signed_in("clerk").open(name).act("approve").done()
+    number = staff.members.ListMembers(members.ListMembersRequest(
+        resident_id=person.resident_id)).members[0].member_number
+    console = signed_in("clerk").go("away").act(
+        "report-away", member="12345678901", departureDate="2100-01-01", returnDate="2100-12-31",
+        **{"details.destination": "深圳", "details.contact": person.phone}).submit()
+    assert console.error_of("member")
+    console.fill("member", number).done()
+    told = staff.members.ListAwayReports(members.ListAwayReportsRequest()).reports
+    assert [each.departure_date.year for each in told] == [2100]
+
+
 def test_an_organization_is_created_with_a_wrong_field_and_then_right(signed_in, staff):
     console = signed_in("staff").open(organization(staff, "q-130322").name)
     console.act("create-organization", **{
@@ -207,6 +234,21 @@ def test_an_organization_is_created_with_a_wrong_field_and_then_right(signed_in,
     assert made.state == members.ORGANIZATION_STATE_PREPARING
     console.open(made.name)
     console.shows("状态", "筹备中").shows("上级组织", "昌黎县总工会")
+
+
+def test_the_tree_marks_the_organization_that_is_shown(signed_in, staff):
+    first, second = (organization(staff, each) for each in ("q-130321", "q-130322"))
+    union = organization(staff, "q-130321100")
+    console = signed_in("staff").open(union.name).open(second.name)
+    marked = console.page.locator(".leaf[aria-current=true]")
+    # What is below is read now, and was the shown one before.
+    for name in ("河北省总工会", "秦皇岛市总工会", first.display_name):
+        toggle = console.page.get_by_role("button", name=f"{name}的下级", exact=True)
+        toggle.wait_for()
+        if toggle.get_attribute("aria-expanded") == "false":
+            toggle.click()
+    console.page.locator(f".leaf[data-name='{union.name}']").wait_for()
+    assert [each.get_attribute("data-name") for each in marked.all()] == [second.name]
 
 
 def test_a_code_is_issued_and_seen(signed_in, staff):

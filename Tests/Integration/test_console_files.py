@@ -213,6 +213,21 @@ def test_a_roster_is_compared_and_fills_an_outreach_list(signed_in, staff, enrol
     console.told("4 行已比对").page.get_by_text("加入名单 1 人").wait_for()
 
 
+def test_an_applicants_data_are_exported_and_erased(signed_in, staff, enroll):
+    before = waiting(staff)
+    person = enroll()
+    (name,) = waiting(staff) - before
+    console = signed_in("staff").open(name).act("export-applicant", reason="本人书面要求")
+    with console.page.expect_download() as saved:
+        console.submit()
+    assert person.resident_id in saved.value.path().read_text()
+    console.act("erase-applicant", reason="本人书面要求").submit()
+    assert console.error_of("sure") == "请先确认。"
+    console.fill("sure", True).done()
+    console.page.wait_for_url("**/console#/enrollments")
+    assert name not in waiting(staff)
+
+
 def test_a_persons_data_are_exported_and_erased(signed_in, staff, enroll):
     person, name = admitted(staff, enroll)
     number = known(staff, person)[0].member_number

@@ -147,6 +147,8 @@ def test_a_member_shows_a_code_that_a_scanner_reads(browser, suite):
         assert zxingcpp.read_barcodes(image)[0].text == tab.locator("figure code").inner_text()
         text = tab.locator("main").text_content()
         assert person.resident_id not in text and person.phone not in text, "masked as served"
+        tab.get_by_role("button", name="打开").click()
+        assert errors(tab) == {"code": "请填写编码。"}
 
 
 def test_a_member_transfers_by_a_code_and_cancels(browser, suite, staff, code):

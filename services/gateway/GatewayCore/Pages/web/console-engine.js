@@ -197,22 +197,29 @@ export function bar(actions, row, {parent = null, done, hasLead = false}) {
     }, word(action.title))));
 }
 
+// What was typed into the dialog in which a session ended, for the same user.
+let draft = null;
+
 // Asks for an action's fields, does it, and shows what it gives. `done` is called after a success,
 // and after it turned out that the row had changed: then it returns the row as it is now.
 export function act(action, row, {parent = null, done = () => {}, said = null} = {}) {
   if (action.verb === "GET") return look(action, row, parent);
   if (action.opens) return action.opens(action, row, done);
   let target = row;
+  const about = [account.userName, action.id, row?.name].join(" ");
+  const typed = draft?.about === about ? draft.found : {};
+  draft = null;
   const made = fieldsOf(action.fields).map(spec => controlOf(
-    {...spec, choices: spec.choicesOf?.(row ?? {})},
-    spec.value?.(row ?? {}) ?? (action.mask ? at(row, spec.path) : undefined), action.wrap));
+    {...spec, choices: spec.choicesOf?.(row ?? {})}, at(typed, spec.path)
+      ?? spec.value?.(row ?? {}) ?? (action.mask ? at(row, spec.path) : undefined), action.wrap));
   const before = Promise.resolve(action.mask
     ? valuesOf(made.filter(({spec}) => action.wrap && !spec.isOutside)) : null);
   const sure = action.final ? assurance(action, row) : null;
   const warning = action.warns ? notice("bad", word(action.warns)) : null;
   const content = form([said, warning, made.map(each => each.node), sure?.node],
     word(action.title), async () => {
-      requireFields(made, await valuesOf(made), action.wrap, sure && await sure.violation());
+      const found = await valuesOf(made);
+      requireFields(made, found, action.wrap, sure && await sure.violation());
       try {
         const body = await bodyOf(action, made, target, parent, await before);
         if (action.saves) return await saved(action, body, target, dialog);
@@ -224,6 +231,9 @@ export function act(action, row, {parent = null, done = () => {}, said = null} =
         return finished(action, answer, target, parent, done);
       } catch (error) {
         if (error.reason === "ETAG_MISMATCH") target = await done() ?? target;
+        // The changes of an update are those from what the dialog began with.
+        if (error.reason === "CALLER_UNPROVEN" && !action.mask && !action.plain)
+          draft = {about, found};
         throw advised(error);
       }
     }, {kind: action.final ? "danger" : "main", beside: make("button", {

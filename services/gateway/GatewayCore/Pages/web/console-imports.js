@@ -1,5 +1,5 @@
-// What staff upload as tables and save as files. The columns are the command line's: a file for the
-// one is one for the other.
+// What staff upload as tables and save as files. The columns are the command line's, whose files
+// are taken here, too.
 
 import {ApiError, call, pathOf, stream} from "./api.js";
 import {line, saveLines} from "./console-csv.js";
@@ -229,7 +229,7 @@ export const extendOutreach = {
   fields: "purpose!", body: row => ({header: {outreachList: row.name}}), when: row => !row.closed,
 };
 
-// ---- A person's own data.
+// ---- A person's own data: of a member, or of an applicant who never became one.
 
 export const exportMember = {
   id: "export-member", title: ["导出本人资料", "Export the data"], role: "ADMINISTRATOR",
@@ -246,4 +246,19 @@ export const eraseMember = {
   warns: ["应本人要求删除：姓名、身份证号、手机号等全部销毁，会籍结束，入会日期也不再保留。无法恢复。",
     "At the person's wish: name, resident ID, phone and everything else are destroyed, the "
     + "membership ends, and the day of joining is lost. It cannot be undone."],
+};
+
+const isNobodys = row => !row.member;
+
+export const exportApplicant = {
+  ...exportMember, id: "export-applicant", when: isNobodys,
+  saves: () => ({...PERSONAL_DATA, name: "application.json"}),
+};
+
+export const eraseApplicant = {
+  ...eraseMember, id: "erase-applicant", path: `${SERVICE}/ErasePersonalData`, final: true,
+  body: row => ({name: row.name}), leads: "enrollments", when: isNobodys,
+  warns: ["应本人要求删除：此人各份申请中的姓名、身份证号、手机号等全部销毁。无法恢复。",
+    "At the person's wish: name, resident ID, phone and everything else of their applications are "
+    + "destroyed. It cannot be undone."],
 };

@@ -135,7 +135,8 @@ export const ENUMS = {
   },
 }
 
-// Fields: name → Chinese, English, kind (text where none is said).
+// Fields: name → Chinese, English, kind (text where none is said). The name of a field within
+// another is its whole path where the end of it is not enough.
 export const FIELDS = {
   acceptsTransfers: ["可用于转入", "accepts transfers", "bool"],
   allRecords: ["包括三个月内已确认的", "also records confirmed lately", "bool"],
@@ -174,18 +175,9 @@ export const FIELDS = {
   date: ["日期", "date", "date"],
   departureDate: ["外出日期", "departure", "date"],
   returnDate: ["预计返回", "return", "date"],
-  "details.areas.work": ["工作地区划代码", "work area", "region"],
-  "details.areas.residence": ["居住地区划代码", "residence", "region"],
-  "details.areas.domicile": ["户籍地区划代码", "domicile", "region"],
-  "details.contact": ["联系方式", "contact"],
-  "details.destination": ["目的地", "destination"],
-  "details.driverLicense": ["准驾车型", "driver license"],
-  "details.employerCreditCode": ["单位信用代码", "employer credit code"],
-  "details.employerName": ["工作单位", "employer"],
-  "details.familyNote": ["家庭情况", "family note"],
-  "details.labourRelation": ["劳动关系", "labour relation", "enum:LABOUR_RELATION"],
-  "details.platform": ["平台", "platform"],
-  "details.vehiclePlate": ["车牌号", "vehicle plate"],
+  contact: ["联系方式", "contact"],
+  destination: ["目的地", "destination"],
+  familyNote: ["家庭情况", "family note"],
   displayName: ["名称", "name"],
   driverLicense: ["准驾车型", "driver license"],
   dueDate: ["期限", "due", "date"],
@@ -238,9 +230,6 @@ export const FIELDS = {
   "other.memberNumber": ["另一会员号", "other number", "code"],
   "other.managingOrganization": ["另一管理组织", "other managed by", "organization"],
   "other.state": ["另一会籍", "other membership", "enum:MEMBERSHIP_STATE"],
-  "person.member": ["会员", "member", "member"],
-  "person.memberNumber": ["会员号", "number", "code"],
-  "person.managingOrganization": ["管理组织", "managed by", "organization"],
   "person.state": ["会籍", "membership", "enum:MEMBERSHIP_STATE"],
   otherEnrollment: ["同一人的另一申请", "the person's other enrollment", "enrollment"],
   overdue: ["仅看逾期", "overdue only", "bool"],

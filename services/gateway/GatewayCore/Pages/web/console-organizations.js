@@ -20,17 +20,17 @@ async function roots() {
     (await call("GET", fillPath("/v1/organizations/*", each.organization))).organization));
 }
 
-// A tree. `choose` gets the organization that somebody chooses; `current` is marked.
-export function tree(choose, current = "") {
+// A tree. `choose` gets the organization that somebody chooses; the current one is marked.
+export function tree(choose, isCurrent) {
   const list = make("ul", {class: "tree"});
   const load = () => roots().then(
-    found => list.replaceChildren(...found.map(each => branch(each, choose, current, true))),
+    found => list.replaceChildren(...found.map(each => branch(each, choose, isCurrent, true))),
     error => list.replaceChildren(failure(error, load)));
   load();
   return make("nav", {"aria-label": tell("组织树", "Organizations")}, list);
 }
 
-function branch(organization, choose, current, isOpen = false) {
+function branch(organization, choose, isCurrent, isOpen = false) {
   const {name, displayName, kind, state} = organization;
   const below = BigInt(organization.childCount ?? 0);
   const inner = make("ul", {hidden: true});
@@ -49,7 +49,7 @@ function branch(organization, choose, current, isOpen = false) {
       const page = await call("GET", pathOf("/v1/organizations", {
         parent: name, pageSize: PAGE_SIZE, pageToken: token,
       }));
-      inner.append(...(page.organizations ?? []).map(each => branch(each, choose, current)));
+      inner.append(...(page.organizations ?? []).map(each => branch(each, choose, isCurrent)));
       if (!page.nextPageToken) return;
       const next = make("button", {
         type: "button", class: "quiet", click: () => { item.remove(); more(page.nextPageToken); },
@@ -67,7 +67,7 @@ function branch(organization, choose, current, isOpen = false) {
   return make("li", {},
     make("div", {class: "branch"}, toggle, make("button", {
       type: "button", class: "leaf", "data-name": name,
-      "aria-current": name === current ? "true" : false,
+      "aria-current": isCurrent(name) ? "true" : false,
       click: () => choose(organization),
     }, displayName, make("span", {class: "hint"}, " ", [
       labelOf(kind), below > 0n ? count(organization.childCount) : "",
@@ -86,6 +86,6 @@ export function choosing(root) {
       field.dispatchEvent(new Event("change"));
       dialog.close();
       field.focus();
-    }, field.value));
+    }, name => name === field.value));
   });
 }

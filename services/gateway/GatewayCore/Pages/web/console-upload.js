@@ -223,7 +223,7 @@ export function upload(action, row, done) {
   const made = [controlOf(FILE),
     ...fieldsOf(action.fields).map(each => controlOf(each, undefined, action.wrap))];
   const inputs = make("div", {}, made.map(each => each.node));
-  const place = make("div", {class: "results", "aria-live": "polite"});
+  const place = make("div", {class: "results"});
   const run = job => busy(place, async () => {
     const {node, advance} = progress(job);
     place.replaceChildren(node);
@@ -292,14 +292,14 @@ function report(action, job, run) {
       `${taken} 行${chinese}，${refused.length} 行有误。`,
       `${taken} rows ${english}, ${refused.length} wrong.`), isEnded ? null : tell(
       `\n还有 ${count - handled} 行没有处理。`, `\n${count - handled} rows are still to do.`)),
-    taken > 0 ? make("div", {class: "rows"},
-      table({columns: `${tally} rows`}, [...job.tally.values()])) : "",
-    ...extra?.(action, job) ?? [],
-    ...refused.length > 0 ? refusals(action, job) : [],
     isEnded || isFull(job) ? "" : task(tell("继续", "Go on"), () => run(job)),
     isEnded && isDry && taken > 0 ? task(tell(`${action.title[0]}：${taken} 行`,
       `${action.title[1]}: ${taken} rows`), () => run(jobOf(job, job.fields, false)),
     "main") : "",
+    taken > 0 ? make("div", {class: "rows"},
+      table({columns: `${tally} rows`}, [...job.tally.values()])) : "",
+    ...extra?.(action, job) ?? [],
+    ...refused.length > 0 ? refusals(action, job) : [],
   ];
 }
 

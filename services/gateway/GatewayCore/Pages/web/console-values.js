@@ -23,7 +23,9 @@ export function fieldsOf(text) {
 
 function parsed(spec) {
   const [, outside, path, required, kind] = /^(\^?)([^!:]+)(!?)(?::(.*))?$/.exec(spec);
-  const [chinese, english, usual] = FIELDS[path] ?? [path, path];
+  const keys = path.split(".");
+  const [chinese, english, usual] = keys.map((_, index) => FIELDS[keys.slice(index).join(".")])
+    .find(Boolean) ?? [path, path];
   return {
     path, isOutside: outside !== "", isRequired: required !== "", label: [chinese, english],
     kind: kind ?? usual ?? "text",
@@ -92,6 +94,18 @@ export async function organizationOf(text) {
   if (text === "" || text.startsWith("organizations/")) return text;
   const found = await call("GET", pathOf("/v1/organizations", {externalId: text, pageSize: 1}));
   return found.organizations?.[0]?.name ?? text;
+}
+
+// The member whom a text means: a resource name, or a member number. What is neither is left to the
+// service to name wrong.
+async function memberOf(text) {
+  if (text === "" || text.startsWith("members/")) return text;
+  const path = pathOf("/v1/members", {memberNumber: text, pageSize: 1});
+  const {members = []} = await call("GET", path).catch(error => {
+    if (error.code !== 3) throw error;
+    return {};
+  });
+  return members[0]?.name ?? text;
 }
 
 // Fills in a text that is still asked for.
@@ -222,6 +236,12 @@ const controls = {
       placeholder: tell("组织编号", "external id"),
     }),
     read: node => organizationOf(node.value.trim()),
+  },
+  member: {
+    make: (spec, value) => make("input", {
+      type: "text", value: value ?? "", placeholder: tell("会员号", "member number"),
+    }),
+    read: node => memberOf(node.value.trim()),
   },
   rows: {
     make: (spec, value) => rowsEditor(

@@ -1,8 +1,8 @@
 // The views of work that waits for somebody. console-engine.js says what the tables mean; a role
 // beside an action is the contract's, so that the page offers no more than the service allows.
 
-import {compareRoster, dispatchCases, extendOutreach, importEnrollments}
-  from "./console-imports.js";
+import {compareRoster, dispatchCases, eraseApplicant, exportApplicant, extendOutreach,
+  importEnrollments} from "./console-imports.js";
 
 const is = (...states) => row => states.some(state => row.state?.endsWith(`_${state}`));
 const reasoned = {fields: "reason!", role: "CLERK"};
@@ -16,10 +16,8 @@ const application = [
 
 const away = "departureDate! returnDate! details.destination! details.contact! details.familyNote";
 
-const contact = {
-  said: ["仅供本次办理使用；关闭后不再显示。查看已记入审计日志。",
-    "For this errand only; gone when closed. The audit log has recorded it."],
-};
+const discreet = ["仅供本次办理使用；关闭后不再显示。查看已记入审计日志。",
+  "For this errand only; gone when closed. The audit log has recorded it."];
 
 const refreshRecords = {
   title: ["名单", "Records"], path: "/v1/refreshRounds/*/records", items: "records",
@@ -29,7 +27,7 @@ const refreshRecords = {
       id: "reveal-record", title: ["查看联系方式", "Reveal"], reveals: true, role: "CLERK", plain: true,
       path: "/v1/refreshRounds/*:revealRecord", key: (row, parent) => parent.name,
       body: row => ({member: row.member}), fields: "reason!", when: is("STALE", "UNREACHABLE"),
-      shows: "personName phone", says: contact.said,
+      shows: "personName phone", says: discreet,
     },
     {
       id: "confirm-member", title: ["资料无误", "Confirm"], role: "CLERK",
@@ -50,11 +48,8 @@ const outreachEntries = {
     {
       id: "reveal-entry", title: ["查看联系方式", "Reveal"], reveals: true, role: "CLERK", plain: true,
       path: "/v1/outreachEntries/*:reveal", fields: "reason!",
-      shows: ["contact.personName", "contact.phone", "contact.address", "contact.unitName"].map(
-        (field, index) => ({
-          field, label: [["姓名", "name"], ["手机号", "phone"], ["地址", "address"],
-            ["单位", "unit"]][index],
-        })), says: contact.said,
+      shows: "contact.personName contact.phone contact.address contact.unitName",
+      says: discreet,
     },
     {
       id: "record-outreach", title: ["登记结果", "Record"], role: "CLERK", etag: true,
@@ -94,6 +89,7 @@ export const WORK = [
         id: "withdraw", title: ["代为撤回", "Withdraw"], role: "CLERK", final: true,
         path: "/v1/enrollments/*:withdraw", when: is("PENDING", "HELD"),
       },
+      exportApplicant, eraseApplicant,
     ],
     create: [{
       id: "submit-enrollment", title: ["代为申请入会", "Apply for somebody"], role: "CLERK",
@@ -250,7 +246,7 @@ export const WORK = [
       },
       {
         id: "reveal-away", title: ["查看去向", "Reveal"], reveals: true, ...reasoned, plain: true,
-        path: "/v1/awayReports/*:reveal", says: contact.said,
+        path: "/v1/awayReports/*:reveal", says: discreet,
         shows: "details.destination details.contact details.familyNote",
       },
       {
@@ -262,8 +258,7 @@ export const WORK = [
     create: [
       {
         id: "report-away", title: ["外出报备", "Report"], role: "CLERK", path: "/v1/awayReports",
-        fields: [{field: "member!:text", hint: ["会员标识 members/…", "members/…"]},
-          ...away.split(" ")],
+        fields: `member! ${away}`,
       },
       {
         id: "draw", title: ["抽查", "Draw a sample"], role: "CLERK", path: "/v1/awayReports:draw",

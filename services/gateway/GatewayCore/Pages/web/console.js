@@ -58,7 +58,7 @@ function signIn(said) {
     }), code,
   ], tell("登录", "Sign in"), async given => {
     try {
-      begin(await call("POST", "/v1/sessions:signIn", given));
+      begin({...await call("POST", "/v1/sessions:signIn", given), userName: given.userName});
     } catch (error) {
       if (error.reason !== "TOTP_REQUIRED") throw error;
       code.hidden = false;
@@ -73,9 +73,9 @@ function signIn(said) {
 }
 
 function begin({token, role, organization = "", displayName = "", passwordTemporary = false,
-  totpEnrolled = false}) {
+  totpEnrolled = false, userName}) {
   session.begin(token);
-  kept.set({role, organization, displayName, passwordTemporary, totpEnrolled});
+  kept.set({role, organization, displayName, passwordTemporary, totpEnrolled, userName});
   drawPage();
 }
 
@@ -93,9 +93,11 @@ function signOut() {
 
 // One tree for all views of organizations, so that what is open in it stays open.
 let organizations = null;
+let current = "";
 
-function aside(current = "") {
-  organizations ??= make("aside", {class: "card"}, tree(toOrganization, current));
+function aside(name = "") {
+  current = name;
+  organizations ??= make("aside", {class: "card"}, tree(toOrganization, each => each === current));
   for (const leaf of organizations.querySelectorAll(".leaf"))
     leaf.ariaCurrent = leaf.dataset.name === current ? "true" : null;
   return organizations;
@@ -128,11 +130,11 @@ function menu(isOpen = !document.body.classList.contains("menu")) {
   byId("menu")?.setAttribute("aria-expanded", String(isOpen));
 }
 
-function navigation(current) {
+function navigation(id) {
   return SECTIONS.map(([title, views]) => [views.filter(isShown), title]).filter(
     ([views]) => views.length > 0).map(([views, title]) => make("section", {},
     title[0] ? make("h2", {}, word(title)) : null, make("ul", {}, views.map(view => make("li", {},
-      make("a", {href: `#/${view.id}`, "aria-current": view.id === current ? "page" : false},
+      make("a", {href: `#/${view.id}`, "aria-current": view.id === id ? "page" : false},
         word(view.title)))))));
 }
 

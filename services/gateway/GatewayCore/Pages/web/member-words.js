@@ -37,6 +37,7 @@ words({
     "code.wrong": "请重新扫描二维码，或核对所填的编码；仍不行时，请联系张贴此码的工会。",
     "code.without": "不用二维码，直接登录", "code.title": "有工会的码？",
     "code.about": "没有摄像头时，可填写二维码旁的编码。", "code.text": "编码", "code.open": "打开",
+    "code.missing": "请填写编码。",
 
     "union.scanned": "您扫描的工会", "union.kind": "类型", "union.region": "地区",
     "union.groups": "面向", "union.and": "、", "union.here": "您已由此工会管理。",
@@ -164,7 +165,7 @@ words({
       + "union that shows the code.",
     "code.without": "Sign in without a code", "code.title": "Do you have a union's code?",
     "code.about": "Without a camera, enter the text beside the code.", "code.text": "Code",
-    "code.open": "Open",
+    "code.open": "Open", "code.missing": "Enter the code.",
 
     "union.scanned": "The union that you scanned", "union.kind": "Kind", "union.region": "Region",
     "union.groups": "For", "union.and": ", ", "union.here": "This union manages your membership.",

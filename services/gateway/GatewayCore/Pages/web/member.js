@@ -205,6 +205,10 @@ function codeForm() {
       placeholder: "YJ1-…",
     })], say("code.open"), ({code}) => {
       const text = code.split(/[/=]/).pop();
-      if (text) location.assign(`/c/${encodeURIComponent(text)}`);
+      if (!text) {
+        throw new ApiError({code: 3, reason: "MISSING", message: "", violations: [
+          {field: "code", message: say("code.missing")}]});
+      }
+      location.assign(`/c/${encodeURIComponent(text)}`);
     }));
 }

@@ -131,11 +131,14 @@ export function field({path, label, hint, options, optional = false, ...attribut
     make("p", {id: `${id}-error`, class: "error"}));
 }
 
-// The values of a form by path: texts without outer blanks, checkboxes as booleans.
+// The values of a form by path: texts without outer blanks, which only a password may have, and
+// checkboxes as booleans.
 export function values(form) {
   const found = {};
-  for (const control of form.querySelectorAll("input[name], select[name], textarea[name]"))
-    found[control.name] = control.type === "checkbox" ? control.checked : control.value.trim();
+  for (const control of form.querySelectorAll("input[name], select[name], textarea[name]")) {
+    const {name, type, checked, value} = control;
+    found[name] = type === "checkbox" ? checked : type === "password" ? value : value.trim();
+  }
   return found;
 }
 
