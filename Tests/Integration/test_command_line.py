@@ -102,6 +102,13 @@ def test_a_second_dev_in_a_folder_is_refused_and_changes_nothing(running, binari
     assert configuration.read_text() == before
 
 
+def test_dev_names_a_folder_that_cannot_be_made(binaries, tmp_path):
+    (tmp_path / "file").write_text("")
+    for folder, why in [(tmp_path / "file", "File exists"), ("/proc/nothing", "No such file")]:
+        told = run(binaries, "dev", "--prepare", "--data", folder)
+        assert f"{folder}: the folder cannot be made: {why}" in told and "NSError" not in told
+
+
 def test_dev_names_the_ports_that_are_taken(running, binaries, tmp_path):
     taken = {**running.ports.environment(tmp_path / "second")}
     told = run(binaries, "dev", "--idle", "--once", environment=taken)
