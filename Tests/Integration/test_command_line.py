@@ -333,8 +333,13 @@ def test_each_wrong_field_has_a_line_of_its_own(running, binaries):
         running, binaries, "regions", "set", "130300", "--pool-days", "0", "--unit-threshold", "1",
         status=1)
     assert told == (
-        "INVALID_ARGUMENT (INVALID_FIELDS): 2 wrong fields:\n"
+        "INVALID_ARGUMENT (INVALID_FIELDS): 2 wrong fields\n"
         "  settings.pool_days: 1 to 365.\n  settings.unit_threshold: 2 to 100000.\n")
+    told = run(
+        binaries, "regions", "set", "130300", "--pool-days", "0", "--connection",
+        running.folder / "connection.json", environment=CHINESE)
+    assert told == (
+        "INVALID_ARGUMENT (INVALID_FIELDS): 有 1 个字段有误\n  settings.pool_days: 应为 1 至 365。\n")
     assert "A member number has 11 digits" in as_staff(
         running, binaries, "members", "show", "1234567890", status=1)
 
