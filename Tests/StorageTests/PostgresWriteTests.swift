@@ -35,8 +35,9 @@ struct PostgresWriteTests {
 
   @Test("a store that must be there already is not made")
   func existing() async throws {
-    var options = PostgresOptions()
-    options.createsStore = false
+    var strict = PostgresOptions()
+    strict.createsStore = false
+    let options = strict
     try await Engine.postgres.withStore { store in
       for _ in 0..<2 {
         await #expect(throws: StorageError.self) {

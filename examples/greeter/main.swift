@@ -7,10 +7,14 @@ let arguments = CommandLine.arguments.dropFirst()
 let address = HostPort(host: "127.0.0.1", port: 50_051)
 
 if arguments.first == "serve" {
-  let (_, taken) = try await startServer(on: address, loops: loops)
-  print("listening on \(taken); Ctrl-C ends it")
-  // The server runs on its own threads: until a signal comes there is nothing to do here.
-  while true { try await Task.sleep(for: .seconds(3600)) }
+  do {
+    let (_, taken) = try await startServer(on: address, loops: loops)
+    print("listening on \(taken); Ctrl-C ends it")
+    // The server runs on its own threads: until a signal comes there is nothing to do here.
+    while true { try await Task.sleep(for: .seconds(3600)) }
+  } catch {
+    print(error)
+  }
 } else {
   let channel = try channel(to: address, loops: loops)
   do {

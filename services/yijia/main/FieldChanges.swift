@@ -8,10 +8,10 @@ struct FieldChanges<Message> {
 
   init(of message: Message) { self.message = message }
 
-  /// Returns the message and the mask for the request.
+  /// Returns the message and the mask, as a request has them.
   ///
   /// - Throws: ``ConfigurationError`` where no field is to change.
-  func finish() throws -> (Message, FieldMask) {
+  func finish() throws -> (Message?, FieldMask?) {
     guard !mask.paths.isEmpty else {
       throw ConfigurationError(
         zh: "没有指明要更改什么；--help 列出可以更改的项目",

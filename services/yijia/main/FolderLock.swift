@@ -8,10 +8,9 @@ struct FolderLock: ~Copyable {
   private let descriptor: Int32
 
   /// Makes the folder where there is none.
-  /// - Throws: ``ConfigurationError`` naming the process that holds it.
+  /// - Throws: ``ConfigurationError`` naming the folder, or the process that holds it.
   init(_ folder: URL) throws {
-    try FileManager.default.createDirectory(
-      at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    try NewFolder.makeFolder(folder)
     let file = folder.appending(path: "dev.lock").path
     let opened = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
     guard opened >= 0 else {

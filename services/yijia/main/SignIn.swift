@@ -124,7 +124,7 @@ struct Password: AsyncParsableCommand {
   func run() async throws {
     try await explained {
       let file = try ConnectionFile.read(connection.connection)
-      let password = try SecretInput.read(zh: "现在的密码", en: "Current password")
+      let password = try SecretInput.read(zh: "当前密码", en: "Current password")
       try await SignIn.changePassword(password, file)
       Terminal.say(Terminal.text(zh: "密码已更改", en: "the password is changed"))
     }

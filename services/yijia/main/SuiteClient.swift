@@ -73,12 +73,11 @@ enum Explanation {
     let reason = Self.reason(of: error).map { " (\($0))" } ?? ""
     let wrong = details.lazy.compactMap { try? $0.unpack(BadRequest.self) }.first?.fieldViolations
     // The message names all wrong fields in one line: here each has a line of its own.
-    let first = wrong?.first.flatMap { error.message.firstRange(of: "\($0.field): ") }
+    let field = wrong?.first?.field ?? ""
+    let first = [": ", "："].compactMap { error.message.firstRange(of: "\($0)\(field)\($0)") }.first
     let end = first?.lowerBound ?? error.message.endIndex
     let lines = (wrong ?? []).map { "\n  \($0.field): \($0.description_)" }
-    let head = error.message[..<end]
-    let lead = head.last == " " ? head.dropLast() : head
-    return "\(error.code.name)\(reason): \(lead)\(lines.joined())"
+    return "\(error.code.name)\(reason): \(error.message[..<end])\(lines.joined())"
   }
 
   /// The machine-readable reason of a service's refusal.
