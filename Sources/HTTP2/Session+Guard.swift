@@ -24,6 +24,8 @@ struct InboundState {
   var windowMax: Int64 = 0
   /// The initial send window of a stream, as the peer has set it.
   var initialWindow: Int64 = 65_535
+  /// The entries of the SETTINGS being received.
+  var settings = SettingsCheck()
 
   static func bit(_ stream: Int32) -> UInt64 { 1 << (UInt64(truncatingIfNeeded: stream >> 1) & 63) }
 }
@@ -69,6 +71,14 @@ extension Session {
     while at < buffer.count, ending == .no {
       if inbound.payloadLeft > 0 {
         let step = min(inbound.payloadLeft, buffer.count - at)
+        if inbound.kind == FrameGuard.Kind.settings,
+          let error = unsafe settingsError(buffer, at..<at + step)
+        {
+          // What is wrong with the frame itself comes first.
+          let code = pass(at)
+          if code == 0 { terminate(error, "a setting has a forbidden value") }
+          return code
+        }
         inbound.payloadLeft -= step
         at += step
         if inbound.isDropping { start = at }
@@ -104,6 +114,14 @@ extension Session {
       if inbound.isDropping { start = at }
     }
     return ending == .no ? pass(at) : 0
+  }
+
+  /// Returns the error of the first wrong entry in bytes of a SETTINGS frame.
+  private func settingsError(_ buffer: UnsafeRawBufferPointer, _ range: Range<Int>) -> ErrorCode? {
+    for index in range {
+      if let error = unsafe inbound.settings.take(buffer[index]) { return error }
+    }
+    return nil
   }
 
   /// Completes a frame header from the held and the received bytes; nil if more are needed.
@@ -173,8 +191,9 @@ extension Session {
       guard failed == 0 else { return failed }
       return forget(head.stream, code)
     case .terminate(let code):
+      // An error in what came before, such as a wrong preface, is the one that counts.
       let failed = flush()
-      terminate(code, "a frame that RFC 9113 forbids")
+      if failed == 0 { terminate(code, "a frame that RFC 9113 forbids") }
       return failed
     }
   }

@@ -37,6 +37,36 @@ struct LimitTests {
     #expect(pipe.errors == [.badPreface])
   }
 
+  @Test(
+    "input that is not HTTP/2 is a protocol error, whatever its bytes say as frames",
+    arguments: [1, 7, .max])
+  func notFrames(cut: Int) throws {
+    let pipe = try Pipe(cut: cut)
+    pipe.feedServer(Array("POST /a/b HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".utf8))
+    #expect(pipe.errors == [.badPreface])
+    #expect(goAway(pipe) == 1)
+  }
+
+  @Test(
+    "every entry of SETTINGS is judged, also one that a later entry replaces",
+    arguments: [1, 4, .max])
+  func replacedSettings(cut: Int) throws {
+    let cases: [(wrong: [UInt8], right: [UInt8], code: UInt32?)] = [
+      ([0, 2, 0, 0, 0, 2], [0, 2, 0, 0, 0, 0], 1),
+      ([0, 4, 0x80, 0, 0, 0], [0, 4, 0, 0, 0xff, 0xff], 3),
+      ([0, 5, 0, 0, 0x3f, 0xff], [0, 5, 0, 0, 0x40, 0], 1),
+      ([0, 5, 1, 0, 0, 0], [0, 5, 0, 0xff, 0xff, 0xff], 1),
+      ([0, 8, 0, 0, 0, 2], [0, 8, 0, 0, 0, 1], 1),
+      ([0, 9, 0, 0, 0, 2], [0, 9, 0, 0, 0, 1], 1),
+      ([0, 7, 0xff, 0xff, 0xff, 0xff], [0, 2, 0, 0, 0, 1], nil),
+    ]
+    for (wrong, right, code) in cases {
+      let pipe = try Pipe(cut: cut)
+      pipe.feedServer(preface + frame(4, right) + frame(4, right + wrong + right))
+      #expect(goAway(pipe) == code, "\(wrong)")
+    }
+  }
+
   @Test("header lists are summed; over the limit they are truncated and marked")
   func headerList() throws {
     var limits = SessionLimits()
