@@ -213,7 +213,9 @@ MESSAGES = (
         + [("flags of 3", message(_GZIP, 3)), ("flags of 129", message(_GZIP, 129))],
         grpc_encoding="gzip",
     )
-    + _messages(grpc(8), [("the largest length", message(b"", 1, 0x7FFFFFFF))], grpc_encoding="gzip")
+    + _messages(
+        grpc(8), [("a length of 2^31-1", message(b"", 1, 0x7FFFFFFF))], grpc_encoding="gzip"
+    )
     + _messages(
         grpc(13),
         [
