@@ -10,6 +10,7 @@ public struct RequestHead: Sendable, Hashable {
   private var timeoutIndex: Int16 = -1
   private var encodingIndex: Int16 = -1
   private var hasContentType = false
+  private var repeatsTimeout = false
   private var singles: Singles = []
   /// The memo shared by equal heads; use it on the connection's loop only.
   package var memo: HeadMemo?
@@ -44,7 +45,9 @@ public struct RequestHead: Sendable, Hashable {
         // A repeated content type cannot be trusted, so it counts as missing.
         contentTypeIndex = hasContentType ? -1 : position
         hasContentType = true
-      case 12 where name.equals("grpc-timeout"): take(position, as: \.timeoutIndex, "grpc-timeout")
+      case 12 where name.equals("grpc-timeout"):
+        repeatsTimeout = timeoutIndex >= 0
+        take(position, as: \.timeoutIndex, "grpc-timeout")
       case 13 where name.equals("grpc-encoding"):
         take(position, as: \.encodingIndex, "grpc-encoding")
       case 17 where name.equals("grpc-message-type"):
@@ -133,8 +136,8 @@ public struct RequestHead: Sendable, Hashable {
     return head
   }
 
-  /// Whether there is a malformed `grpc-timeout`.
-  package var hasBadTimeout: Bool { timeoutIndex >= 0 && timeout == nil }
+  /// Whether `grpc-timeout` is malformed or there is more than one.
+  package var hasBadTimeout: Bool { timeoutIndex >= 0 && (repeatsTimeout || timeout == nil) }
 
   /// Whether the content type is that of a gRPC request.
   public var isGRPC: Bool {

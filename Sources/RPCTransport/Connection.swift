@@ -347,7 +347,12 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   /// Closes the connection if the session is finished, or if it is drained and nothing is left.
   func closeIfDone() {
     guard !isClosed, let context, context.channel.isWritable else { return }
-    if let closeReason { return closeOnceWritten(closeReason, context) }
+    if let closeReason {
+      // A peer that broke a rule may have sent more, and is to read which rule that was. One that
+      // has left, or that cedes its place, is not waited for.
+      let lingers = session.role == .server && !isTLS && leaveTimer == nil && !isInputOver
+      return closeOnceWritten(closeReason, context, lingers: lingers)
+    }
     let isDrained =
       draining == .final && session.openStreams == 0 && runningHandlers == 0 && !isDirty
     if session.isFinished || isDrained {

@@ -6,18 +6,31 @@ import time
 import pytest
 
 import hostile
+from hostile_details import DETAIL_CASES
 from hostile_frames import FRAME_CASES
 from hostile_grpc import GRPC_CASES
 from hostile_headers import HEADER_CASES
 from hostile_limits import LIMIT_CASES
 from hostile_moves import PAUSE, call_head
+from hostile_requests import REQUEST_CASES
 from hostile_server import Server
 from hostile_states import STATE_CASES
 from hostile_trailers import TRAILER_CASES
 
-CASES = FRAME_CASES + STATE_CASES + HEADER_CASES + TRAILER_CASES + GRPC_CASES + LIMIT_CASES
+CASES = (
+    FRAME_CASES
+    + STATE_CASES
+    + HEADER_CASES
+    + TRAILER_CASES
+    + GRPC_CASES
+    + LIMIT_CASES
+    + DETAIL_CASES
+    + REQUEST_CASES
+)
 # Over TLS the same session sits behind another handler: a sample shows that it does.
 TLS_CASES = CASES[::12]
+# The answer does not depend on how the bytes arrive.
+CASES_IN_PIECES = CASES[1::6]
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +59,11 @@ def test_names_are_unique():
 @pytest.mark.parametrize("case", CASES, ids=_name)
 def test_plaintext(case, plaintext_port):
     hostile.judge(case, plaintext_port)
+
+
+@pytest.mark.parametrize("case", CASES_IN_PIECES, ids=_name)
+def test_in_pieces(case, plaintext_port):
+    hostile.judge(case, plaintext_port, in_pieces=True)
 
 
 @pytest.mark.parametrize("case", TLS_CASES, ids=_name)

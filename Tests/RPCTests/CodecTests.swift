@@ -179,6 +179,16 @@ struct MetadataTests {
     #expect(Metadata.isValid(name: "a0_.-z"))
   }
 
+  @Test("of two grpc-timeouts none counts, even if they are equal")
+  func repeatedTimeout() {
+    var head: HeaderList = [":path": "/a/b", "grpc-timeout": "1S"]
+    #expect(!RequestHead(fields: head).hasBadTimeout)
+    for _ in 0..<2 {
+      head.add("grpc-timeout", "1S")
+      #expect(RequestHead(fields: head).hasBadTimeout)
+    }
+  }
+
   @Test("text that is not printable ASCII is made so, never a trap")
   func unprintable() {
     #expect(Metadata(dictionaryLiteral: ("a", "x\n汉é\u{7f}y"))[text: "a"] == "x????y")
