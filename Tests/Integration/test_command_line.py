@@ -104,9 +104,9 @@ def test_a_second_dev_in_a_folder_is_refused_and_changes_nothing(running, binari
 
 def test_dev_names_a_folder_that_cannot_be_made(binaries, tmp_path):
     (tmp_path / "file").write_text("")
-    for folder, why in [(tmp_path / "file", "File exists"), ("/proc/nothing", "No such file")]:
+    for folder in (tmp_path / "file", "/proc/nothing"):
         told = run(binaries, "dev", "--prepare", "--data", folder)
-        assert f"{folder}: the folder cannot be made: {why}" in told and "NSError" not in told
+        assert f"{folder}: the folder cannot be made: " in told and "Error" not in told
 
 
 def test_dev_names_the_ports_that_are_taken(running, binaries, tmp_path):
@@ -155,7 +155,7 @@ def test_a_table_is_not_read_whose_refused_rows_could_not_be_kept(binaries, tmp_
     for file, told in [
             (roster, "--refused is the file that is read"),
             (tmp_path / "link.csv", "--refused is the file that is read"),
-            (tmp_path / "nowhere/mend.csv", "cannot be written"), (tmp_path, "cannot be written")]:
+            (tmp_path / "nowhere/mend.csv", "cannot be written"), (tmp_path, "is not a file")]:
         for command in ("enroll", "import", "pool dispatch"):
             assert told in run(binaries, *command.split(), roster, "--refused", file)
     assert roster.read_text(encoding="utf-8") == f"{ROSTER}\n{ROW}\n"

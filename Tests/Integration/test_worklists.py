@@ -151,7 +151,7 @@ def test_a_table_of_cases_is_dispatched_and_wrong_rows_come_back(work, enroll, t
     assert work("pool", "list", "--receiver", "q-130322100") == ""
     told = work("pool", "dispatch", table, "--refused", mend, status=2)
     assert "1 case assigned, 2 rows refused." in told
-    assert "row 3, receiver: No organization has this external id. (ORGANIZATION_NOT_FOUND)" in told
+    assert "row 3, 接收工会: No organization has this external id. (ORGANIZATION_NOT_FOUND)" in told
     assert "row 4: " in told and "(POOL_CASE_NOT_FOUND)" in told
     rows = list(csv.reader(mend.open(encoding="utf-8-sig")))
     assert [cell[0] for cell in rows] == ["周转编号", second, "0" * 32]

@@ -74,7 +74,7 @@ public enum EnrollmentState: Enumeration {
   ]
 }
 
-/// The rule that selected the receiving organization; see SPEC, routing.
+/// The rule that selected the receiving organization; services/members/README.md has the rules.
 public enum Route: Enumeration {
   /// Not set, or not visible to this caller.
   case unspecified
@@ -216,7 +216,7 @@ public struct Consent: Message {
   public var version: String = ""
   /// The evidence, e.g. the partner's record number; 1 to 200 characters.
   public var evidence: String = ""
-  /// The time of consent; not in the future.
+  /// The time of consent; required; not in the future.
   public var agreeTime: GoogleProtobuf.Timestamp?
   public var unknownFields = UnknownFields()
 
@@ -294,22 +294,22 @@ extension Consent {
 
 /// The data with which a person applies for membership.
 public struct EnrollmentApplication: Message {
-  /// The name; 2 to 50 Han characters, with · between the parts.
+  /// The name; required; 2 to 50 Han characters, with · between the parts.
   public var personName: String = ""
-  /// The resident ID (GB 11643); 18 characters.
+  /// The resident ID (GB 11643); required; 18 characters.
   public var residentID: String = ""
-  /// A mobile number of mainland China.
+  /// A mobile number of mainland China; required.
   public var phone: String = ""
-  /// The occupation group.
+  /// The occupation group; required.
   public var group: OccupationGroup = .unspecified
   /// The channel; if not set, PARTNER for a partner, BULK_IMPORT for staff, and QR_SCAN for a person
   /// who applies for themselves.
   public var channel: Channel = .unspecified
   /// The campaign; up to 64 characters.
   public var campaign: String = ""
-  /// The consent.
+  /// The consent; required.
   public var consent: Consent?
-  /// The areas.
+  /// The areas, by which the receiving organization is found.
   public var areas: Areas?
   /// The labour relation; an input of routing rule 1.
   public var labourRelation: LabourRelation = .unspecified

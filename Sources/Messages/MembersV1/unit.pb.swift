@@ -3,8 +3,8 @@ package import CMessages
 public import GoogleProtobuf
 public import Protobuf
 
-/// The state of a unit index (SPEC §3), which detects units with enough members in a township for a
-/// union of their own.
+/// The state of a unit index, which detects units with enough members in a township for a union of
+/// their own.
 public enum UnitState: Enumeration {
   /// Not set.
   case unspecified
