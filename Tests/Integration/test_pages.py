@@ -203,6 +203,8 @@ def test_a_member_reports_an_absence_corrects_it_and_comes_back(browser, suite, 
         absences = tab.locator("details", has_text="外出报备")
 
         def show():
+            tab.locator("#member-number").wait_for()
+            tab.reload()  # what was told of the step before is not told of this one
             absences.locator("summary").click()
             absences.get_by_role("button", name="查看和办理报备").click()
 
