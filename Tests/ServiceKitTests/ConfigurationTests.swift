@@ -105,7 +105,10 @@ struct ConfigurationTests {
 
   @Test("a word that is none of a choice is named with those that are, beside other faults")
   func choices() {
-    enum Color: String, Codable, Sendable, CaseIterable { case red = "RED", green = "GREEN" }
+    enum Color: String, Codable, Sendable, CaseIterable {
+      case red = "RED"
+      case green = "GREEN"
+    }
     struct Colors: CheckedConfiguration {
       var colors: [Color] = []
       var limit = 1

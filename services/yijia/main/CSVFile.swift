@@ -171,7 +171,8 @@ struct CSVFile {
       (faults.prefix(faultsMax).map { "\(name): \($0)" }
       + (rest > 0
         ? [Terminal.text(zh: "\(name)：还有 \(rest) 处", en: "\(name): and \(rest) more like these")]
-        : [])).joined(separator: "\n")
+        : []))
+      .joined(separator: "\n")
   }
 
   private static func text(_ fault: CSVText.Fault) -> String {
