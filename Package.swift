@@ -187,6 +187,7 @@ let package = Package(
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(
       name: "CQRencode", pkgConfig: "libqrencode", providers: [.apt(["libqrencode-dev"])]),
+    .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
 
     // Encoding.
     .target(name: "CMessages", dependencies: ["CProtobufC"]),
@@ -253,7 +254,9 @@ let package = Package(
     .target(name: "Storage", dependencies: [crypto], swiftSettings: house),
     .target(
       name: "StorageSQLite",
-      dependencies: ["Storage", grdb, .product(name: "GRDBSQLite", package: "GRDB.swift")],
+      dependencies: [
+        "Storage", "CSQLite", grdb, .product(name: "GRDBSQLite", package: "GRDB.swift"),
+      ],
       swiftSettings: house),
     .target(
       name: "StoragePostgres", dependencies: ["Storage", "CPostgres", collections],

@@ -3,7 +3,8 @@
 /// All methods are safe to call from any task concurrently. None blocks the calling thread: engines
 /// use threads of their own. A call throws `StorageError.busy` at once when the queue is full, and
 /// `CancellationError` when its task was canceled before the engine started it; a write that has
-/// started is completed.
+/// started is completed. Reads and writes begin and end on the caller's executor: each change of
+/// executors would take a lock of the task.
 public protocol Database: AnyObject, Sendable {
   /// The SQL dialect.
   var dialect: SQLDialect { get }
@@ -12,7 +13,7 @@ public protocol Database: AnyObject, Sendable {
   var statistics: WriterStatistics { get }
 
   /// Executes all queries on one snapshot of committed data. `read(_:)` is the typed form.
-  func read(all queries: [AnyQuery]) async throws -> ReadResults
+  nonisolated(nonsending) func read(all queries: [AnyQuery]) async throws -> ReadResults
 
   /// Executes one write and returns its reply once the data are durable. This includes the data
   /// read by a write that stores nothing.
@@ -21,14 +22,14 @@ public protocol Database: AnyObject, Sendable {
   /// the contract of the closure and `Statement.Expectation` for retries.
   ///
   /// - Throws: The closure's error unchanged; `StorageError`.
-  func write<Reply: Sendable>(
+  nonisolated(nonsending) func write<Reply: Sendable>(
     _ step: @escaping @Sendable () throws -> Step<Reply>
   ) async throws -> Reply
 
   /// As `write`, for a write large enough to delay others (`Step.together`): it reads and decides
   /// outside of the write transaction, as every write on PostgreSQL does. If a guard fails, it is
   /// decided again.
-  func writeLarge<Reply: Sendable>(
+  nonisolated(nonsending) func writeLarge<Reply: Sendable>(
     _ step: @escaping @Sendable () throws -> Step<Reply>
   ) async throws -> Reply
 
@@ -61,7 +62,7 @@ public protocol Database: AnyObject, Sendable {
 
 extension Database {
   /// Executes the write as any other: for engines that read and decide outside of the transaction.
-  public func writeLarge<Reply: Sendable>(
+  public nonisolated(nonsending) func writeLarge<Reply: Sendable>(
     _ step: @escaping @Sendable () throws -> Step<Reply>
   ) async throws -> Reply {
     try await write(step)
@@ -76,7 +77,9 @@ extension Database {
   }
 
   /// Executes one query.
-  public func read<Value: Sendable>(_ query: Query<Value>) async throws -> Value {
+  public nonisolated(nonsending) func read<Value: Sendable>(
+    _ query: Query<Value>
+  ) async throws -> Value {
     guard let asked = AnyQuery(asking: query) else { return try query.decode([]) }
     return try await read(all: [asked]).value(0, of: query)
   }
@@ -90,7 +93,7 @@ extension Database {
   }
 
   /// Executes a write that needs no reads.
-  public func write(_ commit: Commit) async throws {
+  public nonisolated(nonsending) func write(_ commit: Commit) async throws {
     try await write { Step<Void>.commit(commit, ()) }
   }
 

@@ -58,7 +58,7 @@ public final class PostgresDatabase: Storage.Database {
     return statistics
   }
 
-  public func read(all queries: [AnyQuery]) async throws -> ReadResults {
+  public nonisolated(nonsending) func read(all queries: [AnyQuery]) async throws -> ReadResults {
     if queries.isEmpty { return ReadResults([]) }
     let call = PendingRead()
     return try await withTaskCancellationHandler {
@@ -78,7 +78,7 @@ public final class PostgresDatabase: Storage.Database {
     }
   }
 
-  public func write<Reply: Sendable>(
+  public nonisolated(nonsending) func write<Reply: Sendable>(
     _ step: @escaping @Sendable () throws -> Step<Reply>
   ) async throws -> Reply {
     try await PendingWrite(step).submit(to: engine)

@@ -43,7 +43,7 @@ final class PendingWrite<Reply: Sendable>: WriteJob, @unchecked Sendable {
   var isCancelled: Bool { cancelled.load(ordering: .relaxed) }
 
   /// Submits the write to the engine and waits for its completion.
-  func submit(to engine: Engine) async throws -> Reply {
+  nonisolated(nonsending) func submit(to engine: Engine) async throws -> Reply {
     try await withTaskCancellationHandler {
       try Task.checkCancellation()
       return try await withUnsafeThrowingContinuation { continuation in

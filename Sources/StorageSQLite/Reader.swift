@@ -14,7 +14,9 @@ final class PendingRead: @unchecked Sendable {
   }
 
   /// Submits the read to the queue and waits for its completion.
-  func submit(to queue: WorkQueue<PendingRead>) async throws -> ReadResults {
+  nonisolated(nonsending) func submit(
+    to queue: WorkQueue<PendingRead>
+  ) async throws -> ReadResults {
     try await withTaskCancellationHandler {
       try Task.checkCancellation()
       return try await withUnsafeThrowingContinuation { continuation in

@@ -63,25 +63,24 @@ public final class SQLiteDatabase: Storage.Database {
     return statistics
   }
 
-  public func read(all queries: [AnyQuery]) async throws -> ReadResults {
+  public nonisolated(nonsending) func read(all queries: [AnyQuery]) async throws -> ReadResults {
     try await PendingRead(queries).submit(to: shared.reads)
   }
 
-  public func write<Reply: Sendable>(
+  public nonisolated(nonsending) func write<Reply: Sendable>(
     _ step: @escaping @Sendable () throws -> Step<Reply>
   ) async throws -> Reply {
     try await PendingWrite(step).submit(to: shared.writes)
   }
 
-  public func writeLarge<Reply: Sendable>(
+  public nonisolated(nonsending) func writeLarge<Reply: Sendable>(
     _ step: @escaping @Sendable () throws -> Step<Reply>
   ) async throws -> Reply {
     var next = try step()
     for _ in 0...Limits.phasesPerWrite {
       switch next {
       case .phase(let queries, let decide): next = try decide(try await read(all: queries))
-      case .commit(let commit, let reply):
-        return try await PendingWrite(step, decided: (commit, reply)).submit(to: shared.writes)
+      case .commit: return try await PendingWrite(step, decided: next).submit(to: shared.writes)
       case .reply(let reply): return reply
       }
     }

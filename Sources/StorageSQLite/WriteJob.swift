@@ -14,33 +14,30 @@ protocol WriteJob: AnyObject, Sendable {
 
 /// The write of a caller.
 // Guard: `continuation` is set before the job is submitted; from then on only the writer's thread
-// touches it and `reply`.
+// touches it and `reply`, until it resumes the caller.
 final class PendingWrite<Reply: Sendable>: WriteJob, @unchecked Sendable {
   private let step: @Sendable () throws -> Step<Reply>
-  /// The result of a decision outside of the transaction; `nil` once it proved to be outdated.
-  private var decided: (commit: Commit, reply: Reply)?
+  /// Returns what was decided outside of the transaction; `nil` once it proved to be outdated.
+  private var decided: (@Sendable () -> Step<Reply>)?
   private let cancelled = Atomic(false)
   // Set to `nil` by the first `finish`.
-  private var continuation: UnsafeContinuation<Reply, any Error>?
+  private var continuation: UnsafeContinuation<Void, any Error>?
   private var reply: Reply?
   private var attempts = 0
 
   /// - Parameter decided: The result of a decision outside of the transaction.
-  init(
-    _ step: @escaping @Sendable () throws -> Step<Reply>,
-    decided: (commit: Commit, reply: Reply)? = nil
-  ) {
+  init(_ step: @escaping @Sendable () throws -> Step<Reply>, decided: Step<Reply>? = nil) {
     self.step = step
-    self.decided = decided
+    if let decided { self.decided = { decided } }
   }
 
   var isCancelled: Bool { cancelled.load(ordering: .relaxed) }
 
   /// Submits the write to the queue and waits for its completion.
-  func submit(to queue: WorkQueue<any WriteJob>) async throws -> Reply {
+  nonisolated(nonsending) func submit(to queue: WorkQueue<any WriteJob>) async throws -> Reply {
     try await withTaskCancellationHandler {
       try Task.checkCancellation()
-      return try await withUnsafeThrowingContinuation { continuation in
+      try await withUnsafeThrowingContinuation { (continuation: UnsafeContinuation<Void, _>) in
         self.continuation = continuation
         do {
           try queue.submit(self)
@@ -52,12 +49,14 @@ final class PendingWrite<Reply: Sendable>: WriteJob, @unchecked Sendable {
     } onCancel: {
       cancelled.store(true, ordering: .relaxed)
     }
+    guard let reply else { preconditionFailure("a write that didn't fail has its reply") }
+    return reply
   }
 
   func run(in session: WriterSession) throws {
     while attempts < Limits.attemptsPerWrite {
       attempts += 1
-      let (commit, reply) = try decided ?? decide(with: session.connection)
+      let (commit, reply) = try decide(with: session.connection)
       self.reply = reply
       guard let commit else { return }
       do {
@@ -75,7 +74,7 @@ final class PendingWrite<Reply: Sendable>: WriteJob, @unchecked Sendable {
 
   /// Executes the read phases and returns the commit, if any, and the reply.
   private func decide(with connection: SQLiteConnection) throws -> (Commit?, Reply) {
-    var step = try step()
+    var step = try decided?() ?? self.step()
     for _ in 0...Limits.phasesPerWrite {
       switch step {
       case .phase(let queries, let decide): step = try decide(try connection.read(queries))
@@ -89,13 +88,7 @@ final class PendingWrite<Reply: Sendable>: WriteJob, @unchecked Sendable {
   func finish(_ failure: (any Error)?) {
     guard let continuation else { return }
     self.continuation = nil
-    if let failure {
-      continuation.resume(throwing: failure)
-    } else if let reply {
-      continuation.resume(returning: reply)
-    } else {
-      preconditionFailure("a write that didn't fail has its reply")
-    }
+    if let failure { continuation.resume(throwing: failure) } else { continuation.resume() }
   }
 }
 

@@ -16,8 +16,11 @@ final class BenchLoop: TaskExecutor, @unchecked Sendable {
     let job = UnownedJob(job)
     condition.lock()
     jobs.append(job)
-    if isWaiting { condition.signal() }
+    let wakes = isWaiting
+    isWaiting = false
     condition.unlock()
+    // Once per wait, and after the unlock, as event loops do it.
+    if wakes { condition.signal() }
   }
 
   private func run() {

@@ -61,7 +61,7 @@ struct ImportTable: Sendable {
         modules: Self.observation.union(Self.crypto).union(Self.collections)),
       Row(
         folder: "Sources/StorageSQLite",
-        modules: Self.observation.union(["Storage", "GRDB", "GRDBSQLite"])),
+        modules: Self.observation.union(["Storage", "CSQLite", "GRDB", "GRDBSQLite"])),
       Row(
         folder: "Sources/StoragePostgres",
         modules: Self.observation.union(Self.collections).union(["Storage", "CPostgres"])),
