@@ -12,8 +12,7 @@ public struct Balancing: Sendable, Hashable {
   /// The most calls that wait for a connection at once. Source: Envoy's `max_pending_requests`.
   public var waitersMax = 10_000
   /// The most connections to one backend. Another is opened when SETTINGS_MAX_CONCURRENT_STREAMS is
-  /// reached on the existing ones. At the maximum, further calls wait for a stream. Where loops
-  /// have connections of their own, this is the limit of each loop, and again for its busy callers.
+  /// reached on the existing ones. At the maximum, further calls wait for a stream.
   public var connectionsMax = 1
 
   public init() {}

@@ -4,10 +4,6 @@ public struct ExchangeOptions: Sendable {
   public var deadline: Deadline?
   /// Whether to wait for a connection until the deadline instead of failing when there is none.
   public var waitForReady = false
-  /// Whether the call is made on behalf of a peer that exceeds its share of the event loop (see
-  /// `ExchangeTransport.exceedsShare`). A channel with connections for each loop sends such calls
-  /// over connections of their own, so that no other call queues behind them.
-  package var isOfBusyCaller = false
   /// The receive limit of a message in bytes; nil for raw chunks.
   package var messageBytesMax: Int?
 

@@ -6,9 +6,6 @@ package protocol ExchangeTransport: AnyObject, Sendable {
   /// thread.
   var isDraining: Bool { get }
 
-  /// Whether the peer has recently used more than its share of the loop.
-  var exceedsShare: Bool { get }
-
   /// Whether so much outbound data is queued that no handler should start.
   var isCongested: Bool { get }
   /// Suspends while the transport is congested. Call only from a task on the loop.
@@ -121,7 +118,6 @@ package protocol ExchangeListener: AnyObject {
 
 extension ExchangeTransport {
   package var isDraining: Bool { false }
-  package var exceedsShare: Bool { false }
   package var isCongested: Bool { false }
   package func keepOpen(_ exchange: ExchangeID) -> Bool { false }
   package func holds(_ more: Int) -> Bool { true }

@@ -79,14 +79,11 @@ extension ClientChannel {
     let first = loops.next()
     let executors =
       configuration.hasLoops ? [first] + loops.all.filter { $0 !== first } : [nil]
-    return (configuration.hasLoops ? [false, true] : [false]).flatMap { isForBusyCallers in
-      (0..<max(1, configuration.balancing.connectionsMax)).flatMap { index in
-        executors.enumerated().map { place, executor in
-          Subchannel(
-            target: target, endpoint: endpoint,
-            isExtra: isForBusyCallers || index > 0 || place > 0,
-            isForBusyCallers: isForBusyCallers, on: executor, channel: self)
-        }
+    return (0..<max(1, configuration.balancing.connectionsMax)).flatMap { index in
+      executors.enumerated().map { place, executor in
+        Subchannel(
+          target: target, endpoint: endpoint, isExtra: index > 0 || place > 0, on: executor,
+          channel: self)
       }
     }
   }

@@ -85,12 +85,8 @@ extension ClientChannel.State {
         connection, configuration.authority ?? subchannel.authority, subchannel, warmAt: warmAt)
     }
     lanesOfLoop = [:]
-    busyLanesOfLoop = [:]
     if configuration.hasLoops, !lanes.isEmpty {
-      for loop in loops.all {
-        lanesOfLoop[ObjectIdentifier(loop)] = lanes(of: loop, forBusyCallers: false)
-        busyLanesOfLoop[ObjectIdentifier(loop)] = lanes(of: loop, forBusyCallers: true)
-      }
+      for loop in loops.all { lanesOfLoop[ObjectIdentifier(loop)] = lanes(of: loop) }
     }
     warmAt = nil
     guard slowStart != nil else { return }

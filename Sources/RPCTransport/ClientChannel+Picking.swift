@@ -26,12 +26,10 @@ extension ClientChannel.State {
   /// Picks a backend for a call, or returns whether the call waits or fails.
   /// - Parameter loop: The loop that the call is made on, if loops have connections of their own.
   mutating func pick(
-    _ configuration: ClientConfiguration, _ options: ExchangeOptions, on loop: LoopExecutor?
+    _ configuration: ClientConfiguration, _ waitForReady: Bool, on loop: LoopExecutor?
   ) -> (ClientChannel.Picked, Work) {
     if isStopped { return (.fail(RPCError(.unavailable, "the channel is shut down")), Work()) }
-    if let (lane, work, isCrowded) = pickLane(
-      configuration, on: loop, isOfBusyCaller: options.isOfBusyCaller)
-    {
+    if let (lane, work, isCrowded) = pickLane(configuration, on: loop) {
       return (isCrowded ? .wait(version: version) : .lane(lane), work)
     }
     var work = Work()
@@ -40,7 +38,7 @@ extension ClientChannel.State {
     }
     let (isPending, wanted) = want(configuration)
     work.connect = wanted.connect
-    if options.waitForReady || isPending || names.contains(where: { $0.phase == .resolving }) {
+    if waitForReady || isPending || names.contains(where: { $0.phase == .resolving }) {
       return (.wait(version: version), work)
     }
     let error = subchannels.lazy.compactMap { $0.state.withLock(\.lastError) }.first
@@ -68,12 +66,9 @@ extension ClientChannel.State {
   /// but another connection to its backend is under way. A call sent there would have to wait for a
   /// stream of this connection, and the streams of kiosks last for days.
   mutating func pickLane(
-    _ configuration: ClientConfiguration, on loop: LoopExecutor?, isOfBusyCaller: Bool
+    _ configuration: ClientConfiguration, on loop: LoopExecutor?
   ) -> (lane: ClientChannel.Lane, work: Work, isCrowded: Bool)? {
-    let own = loop.map(ObjectIdentifier.init).flatMap {
-      isOfBusyCaller ? busyLanesOfLoop[$0] : lanesOfLoop[$0]
-    }
-    let lanes = own ?? lanes
+    let lanes = loop.flatMap { lanesOfLoop[ObjectIdentifier($0)] } ?? lanes
     guard !lanes.isEmpty else { return nil }
     let now = warmAt.map { _ in ContinuousClock.now }
     if let now, let warmAt, now >= warmAt { self.warmAt = nil }
@@ -81,29 +76,24 @@ extension ClientChannel.State {
       lanes[$0].facts(at: now, configuration)
     }
     let lane = lanes[choice.index]
-    let isOwn =
-      loop.map {
-        lane.connection.executor === $0 && lane.subchannel.isForBusyCallers == isOfBusyCaller
-      } ?? true
     var work = Work()
     var isCrowded = false
-    if !isOwn || choice.isFull && configuration.balancing.connectionsMax > 1 {
-      let isUnderWay = wantExtra(
-        beside: lane.subchannel, on: loop ?? lane.subchannel.executor,
-        forBusyCallers: isOfBusyCaller, &work)
-      isCrowded = isUnderWay && choice.isFull
+    if let loop, lane.connection.executor !== loop {
+      wantExtra(beside: lane.subchannel, on: loop, &work)
+    } else if choice.isFull, configuration.balancing.connectionsMax > 1 {
+      isCrowded = wantExtra(beside: lane.subchannel, on: lane.subchannel.executor, &work)
     }
     return (lane, work, isCrowded)
   }
 
   /// Requests another connection to a backend whose streams are all in use, or to which the loop
-  /// has none for such calls. Returns whether one is under way.
+  /// has none. Returns whether one is under way.
+  @discardableResult
   private func wantExtra(
-    beside full: Subchannel, on loop: LoopExecutor?, forBusyCallers: Bool, _ work: inout Work
+    beside full: Subchannel, on loop: LoopExecutor?, _ work: inout Work
   ) -> Bool {
     let extras = subchannels.filter {
-      $0.isExtra && $0.executor === loop && $0.isForBusyCallers == forBusyCallers
-        && $0.address == full.address
+      $0.isExtra && $0.executor === loop && $0.address == full.address
     }
     if extras.contains(where: { $0.state.withLock(\.isPending) }) { return true }
     for extra in extras {
@@ -157,19 +147,15 @@ extension ClientChannel.State {
     return usable.filter { $0.0.address == address }
   }
 
-  /// Returns the lanes as the calls of a loop see them: to each backend its own connections for
-  /// such calls, or, if it has none, its others, or, if it has none at all, those of other loops.
-  func lanes(of loop: LoopExecutor, forBusyCallers: Bool) -> [ClientChannel.Lane] {
-    func fitness(_ lane: ClientChannel.Lane) -> Int {
-      if lane.connection.executor !== loop { return 0 }
-      return lane.subchannel.isForBusyCallers == forBusyCallers ? 2 : 1
+  /// Returns the lanes as a loop sees them: its own connections to a backend, or, if it has none,
+  /// those of other loops.
+  func lanes(of loop: LoopExecutor) -> [ClientChannel.Lane] {
+    let own = Set(
+      lanes.lazy.filter { $0.connection.executor === loop }
+        .map { ObjectIdentifier($0.subchannel.endpoint) })
+    return lanes.filter {
+      $0.connection.executor === loop || !own.contains(ObjectIdentifier($0.subchannel.endpoint))
     }
-    var best: [ObjectIdentifier: Int] = [:]
-    for lane in lanes {
-      let backend = ObjectIdentifier(lane.subchannel.endpoint)
-      best[backend] = max(best[backend] ?? 0, fitness(lane))
-    }
-    return lanes.filter { fitness($0) == best[ObjectIdentifier($0.subchannel.endpoint)] }
   }
 
   /// Returns the work that follows from a change: pick_first releases the backends it has not

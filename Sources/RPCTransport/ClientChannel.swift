@@ -38,10 +38,8 @@ public final class ClientChannel: LoopChannel {
     var subchannels: [Subchannel] = []
     /// The connections that calls can use, as of the last change.
     var lanes: [Lane] = []
-    /// The lanes as each loop sees them, if loops have connections of their own: those for most
-    /// calls, and those for the calls of busy callers.
+    /// The lanes as each loop sees them, if loops have connections of their own.
     var lanesOfLoop: [ObjectIdentifier: [Lane]] = [:]
-    var busyLanesOfLoop: [ObjectIdentifier: [Lane]] = [:]
     var balancer = Balancer()
     var random = QuickRandom(seed: .random(in: 0...UInt64.max))
     /// When the last slow start of a lane ends; nil if no lane is in slow start.
@@ -157,8 +155,7 @@ public final class ClientChannel: LoopChannel {
     let picked = state.withLock { state -> (lane: Lane?, work: Work)? in
       let turn = state.balancer
       guard !state.isStopped,
-        let (lane, work, isCrowded) = state.pickLane(
-          configuration, on: loop, isOfBusyCaller: options.isOfBusyCaller)
+        let (lane, work, isCrowded) = state.pickLane(configuration, on: loop)
       else { return nil }
       if lane.connection.executor === loop, !isCrowded { return (lane, work) }
       // The call will pick again, and it is still the turn of the same backend.
@@ -179,7 +176,7 @@ public final class ClientChannel: LoopChannel {
     while true {
       let loop = configuration.hasLoops ? loops.current ?? loops.next() : nil
       let (outcome, work) = state.withLock { state in
-        state.pick(configuration, options, on: loop)
+        state.pick(configuration, options.waitForReady, on: loop)
       }
       carryOut(work)
       switch outcome {
@@ -205,8 +202,7 @@ public final class ClientChannel: LoopChannel {
 
   /// Starts to connect, if nothing is connected or connecting. Returns at once.
   public func connect() {
-    let options = ExchangeOptions(waitForReady: true)
-    let (_, work) = state.withLock { $0.pick(configuration, options, on: nil) }
+    let (_, work) = state.withLock { $0.pick(configuration, true, on: nil) }
     carryOut(work)
   }
 
@@ -263,7 +259,6 @@ public final class ClientChannel: LoopChannel {
       state.isStopped = true
       state.lanes = []
       state.lanesOfLoop = [:]
-      state.busyLanesOfLoop = [:]
       return (state.subchannels, Array(state.connections.values))
     }
     for subchannel in subchannels { subchannel.stop() }

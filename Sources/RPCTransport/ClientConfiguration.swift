@@ -17,8 +17,7 @@ public struct ClientConfiguration: Sendable, Hashable {
   /// unless the policy is pick_first (gRFC A17), else makes no health checks.
   public var healthService: String?
   /// Whether each event loop has its own connections to a backend, so that a call stays on the loop
-  /// that it was made on: for a proxy, which waits for both sides of a call. The calls of callers
-  /// that exceed their share of the loop have connections of their own there. Ignored with
+  /// that it was made on: for a proxy, which waits for both sides of a call. Ignored with
   /// pick_first.
   public var connectsPerLoop = false
   /// The limits of each connection.

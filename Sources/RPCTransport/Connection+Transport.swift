@@ -62,8 +62,6 @@ extension Connection {
     return more <= 0 || client != nil || heldBytes <= limits.heldBytesMax
   }
 
-  var exceedsShare: Bool { share.isBusy }
-
   var isCongested: Bool { session.unsentBytes > limits.unsentBytesMax }
 
   nonisolated(nonsending) func waitForRoom() async throws {

@@ -49,21 +49,18 @@ final class Subchannel: ConnectionOwner {
   let endpoint: Endpoint
   /// Whether this is not the first connection to its backend, and so made only when calls need it.
   let isExtra: Bool
-  /// Whether its connection is for calls of busy callers.
-  let isForBusyCallers: Bool
   /// The loop of its connections; nil for any.
   let executor: LoopExecutor?
   let state: Mutex<State>
   weak let channel: ClientChannel?
 
   init(
-    target: HostPort, endpoint: Endpoint, isExtra: Bool, isForBusyCallers: Bool,
-    on executor: LoopExecutor?, channel: ClientChannel
+    target: HostPort, endpoint: Endpoint, isExtra: Bool = false, on executor: LoopExecutor? = nil,
+    channel: ClientChannel
   ) {
     self.target = target
     self.endpoint = endpoint
     self.isExtra = isExtra
-    self.isForBusyCallers = isForBusyCallers
     self.executor = executor
     self.channel = channel
     state = Mutex(State(backoff: Backoff(channel.configuration.backoff)))

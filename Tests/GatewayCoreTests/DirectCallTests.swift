@@ -1,11 +1,9 @@
 import GRPCTesting
 import RPC
 import RPCInProcess
-import TestWaiting
 import Testing
 
 @testable import GatewayCore
-@testable import RPCTransport
 
 @Suite("Calls without a task", .timeLimit(.minutes(2)))
 struct DirectCallTests {
@@ -36,31 +34,6 @@ struct DirectCallTests {
     for _ in 0..<200 { _ = try await client.unaryCall(SimpleRequest(), options: Self.options) }
     await backend.disconnect()
     #expect(try await call.outcome()?.code == .unavailable)
-  }
-
-  @Test("the calls of a busy caller reach the service over another connection")
-  func busyCaller() async throws {
-    // One loop, so that there is one connection but for busy callers.
-    let net = Loopback(loops: EventLoops(threads: 1))
-    let (service, address) = try await net.serve(services: [EchoService()])
-    let gateway = try TestGateway(try net.connect([address], perLoop: true))
-    let (front, edge) = try await net.serve(handlers: [gateway.gateway])
-    let client = TestServiceClient(try net.connect([edge]))
-    var calls: [BidirectionalCall<StreamingOutputCallRequest, StreamingOutputCallResponse>] = []
-    // The first streams go over the only connection there is.
-    try await eventually {
-      _ = await front.ask(Connection.self) { connection in
-        connection.share.turned(nanoseconds: .max, now: connection.lastRead)
-      }
-      let call = try await client.fullDuplexCall(options: Self.options)
-      try await call.send(StreamingOutputCallRequest())
-      var responses = call.responses.makeAsyncIterator()
-      _ = try await responses.next()
-      calls.append(call)
-      let streams = await service.ask(Connection.self) { $0.runningHandlers }
-      return streams.count == 2 && streams.allSatisfy { $0 > 0 }
-    }
-    for call in calls { call.cancel() }
   }
 
   /// A backend without a connection on the callers' loops, as while one is being opened.

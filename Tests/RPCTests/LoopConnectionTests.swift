@@ -1,5 +1,4 @@
 import RPC
-import Synchronization
 import TestWaiting
 import Testing
 
@@ -38,46 +37,6 @@ struct LoopConnectionTests {
       exchange.exchange.reset(.cancel)
       return true
     }
-  }
-
-  @Test("calls of busy callers get a connection of their own, and use the other until then")
-  func busyCallers() async throws {
-    try await withServer(try echoDispatcher()) { server, address, loops in
-      var configuration = ClientConfiguration(targets: [address])
-      configuration.connectsPerLoop = true
-      let channel = try ClientChannel(configuration: configuration, loops: loops)
-      let loop = loops.all[0]
-      try await eventually { try await hasOwn(channel, loop) }
-      let before = channel.state.withLock { $0.connections.count }
-      try await withTaskExecutorPreference(loop) {
-        let usual = try connection(of: channel, loop, isOfBusyCaller: false)
-        #expect(try connection(of: channel, loop, isOfBusyCaller: true) == usual)
-        try await eventually {
-          try connection(of: channel, loop, isOfBusyCaller: true) != usual
-        }
-        let busy = try connection(of: channel, loop, isOfBusyCaller: true)
-        for _ in 0..<10 {
-          #expect(try connection(of: channel, loop, isOfBusyCaller: false) == usual)
-          #expect(try connection(of: channel, loop, isOfBusyCaller: true) == busy)
-        }
-      }
-      #expect(channel.state.withLock { $0.connections.count } == before + 1)
-      #expect(channel.standings.count == 1, "it is one backend")
-      await channel.shutdown()
-    }
-  }
-
-  /// Opens an exchange on a loop and resets it; returns which connection it was on.
-  private func connection(
-    of channel: ClientChannel, _ loop: LoopExecutor, isOfBusyCaller: Bool
-  ) throws -> ObjectIdentifier {
-    var options = ExchangeOptions()
-    options.isOfBusyCaller = isOfBusyCaller
-    let opened = try channel.openExchange(
-      RequestHead(path: EchoService.unary.path), options: options, on: loop)
-    let exchange = try #require(opened).exchange
-    exchange.reset(.cancel)
-    return ObjectIdentifier(exchange.transport)
   }
 
   @Test("without a connection on the loop nothing is opened there")

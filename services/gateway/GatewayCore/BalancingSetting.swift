@@ -20,8 +20,8 @@ public struct BalancingSetting: Codable, Sendable, Hashable {
   public var callsMax: Int
   /// Calls that may wait for a connection to a service, at most.
   public var waitingCallsMax: Int
-  /// Connections of an event loop to one replica, at most, and again as many for busy callers;
-  /// another is opened when those there are take no more calls.
+  /// Connections to one replica, at most; another is opened when those there are take no more
+  /// calls.
   public var connectionsMax: Int
 
   enum CodingKeys: String, CodingKey {

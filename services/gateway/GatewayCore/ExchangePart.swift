@@ -35,15 +35,6 @@ struct ExchangePart: Sendable {
   }
 }
 
-extension ServerExchange {
-  /// The options of an exchange with a service for this caller. On the loop.
-  func inwardOptions(_ deadline: Deadline?) -> ExchangeOptions {
-    var options = ExchangeOptions(deadline: deadline)
-    options.isOfBusyCaller = exchange.transport.exceedsShare
-    return options
-  }
-}
-
 extension Inbox {
   /// Returns what has arrived, which may be nothing. On the loop.
   ///

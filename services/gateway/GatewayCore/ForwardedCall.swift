@@ -182,7 +182,7 @@ final class ForwardedCall: Sendable {
     let head = InwardHead.attempt(inward, deadline, previous: previous)
     do {
       return try await backend.channel.openExchange(
-        head, options: caller.inwardOptions(deadline)
+        head, options: ExchangeOptions(deadline: deadline)
       ) { service in
         if let refusal = self.opened(service) {
           service.exchange.reset(.cancel)
