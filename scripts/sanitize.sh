@@ -17,7 +17,8 @@ kind=${1:-}
 case $kind in thread | address) ;; *) die "scripts/sanitize.sh thread|address [FILTER]" ;; esac
 # Services and gateway are these with SQL and routes around them. The inputs of fuzzing come last: a
 # minute of work without a pause, which would keep all others from the few threads that there are.
-filters=('HTTP2Tests|RPCTests|ProtobufTests|CompressionTests|ServiceKitTests|StorageTests' FuzzTests)
+runtime='HTTP2Tests|RPCTests|ProtobufTests|CompressionTests|ServiceKitTests|StorageTests'
+filters=("$runtime" FuzzTests)
 [ $# -lt 2 ] || filters=("$2")
 
 export YIJIA_RUNTIME=1 YIJIA_STRICT=0 SWIFT_BACKTRACE=enable=no

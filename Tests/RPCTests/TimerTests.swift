@@ -35,7 +35,7 @@ struct TimerTests {
     let done = Mutex<[Int]>([])
     await withCheckedContinuation { continuation in
       executor.execute {
-        // The later ones first, so that the loop's own timer is moved; many are cancelled. Times are
+        // The later ones first, so that the loop's own timer is moved; many are cancelled. They are
         // so far apart that a thread which the system stops keeps their order.
         let last = executor.schedule(after: .milliseconds(1_000)) {
           done.withLock { $0.append(20) }

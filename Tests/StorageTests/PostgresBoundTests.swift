@@ -10,11 +10,20 @@ import Testing
   "PostgreSQL engine, bounds and TLS", .enabled(if: Engine.allCases.contains(.postgres)),
   .timeLimit(.minutes(2)))
 struct PostgresBoundTests {
+  /// Options with which a write waits for a held lock, however slow the machine is: one that was
+  /// refused would be queued once more.
+  private static var patient: PostgresOptions {
+    var options = PostgresOptions()
+    options.writesPerCommit = 1
+    (options.silenceMax, options.statementMax) = (.seconds(100), .seconds(100))
+    options.waitMax = .seconds(100)
+    return options
+  }
+
   @Test("waiting writes are stored in order; one too many is refused at once")
   func waiting() async throws {
     try await Engine.postgres.withStore { store in
-      var options = PostgresOptions()
-      options.writesPerCommit = 1
+      var options = Self.patient
       options.waitingWrites = 4
       let database = try await PostgresDatabase.open(url: store.url, options: options)
       try await database.migrate(Notes.migrations)
@@ -37,8 +46,7 @@ struct PostgresBoundTests {
   @Test("a canceled write that waits is answered at once and gives up its place")
   func canceled() async throws {
     try await Engine.postgres.withStore { store in
-      var options = PostgresOptions()
-      options.writesPerCommit = 1
+      let options = Self.patient
       let database = try await PostgresDatabase.open(url: store.url, options: options)
       try await database.migrate(Notes.migrations)
       let holder = try PostgresLink(url: store.url, options: options)

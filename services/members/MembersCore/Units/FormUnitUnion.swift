@@ -48,8 +48,8 @@ extension MembersService {
 }
 
 extension MembersService {
-  /// Processes the whole queues of moved organizations, of members to be counted, and of units to be
-  /// reviewed.
+  /// Processes the whole queues of moved organizations, of members to be counted, and of units to
+  /// be reviewed.
   func foldUnits() async throws {
     while try await unitFold.foldOnce() > 0 { try Task.checkCancellation() }
   }
