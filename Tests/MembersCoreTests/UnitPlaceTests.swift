@@ -60,6 +60,18 @@ struct UnitPlaceTests {
     return try await harness.client(caller).formUnitUnion(form).membersMoved
   }
 
+  /// Lets a union take over six workers of its unit, and five others of that unit enroll.
+  private static func formAndEnrollFive(
+    _ union: String, at home: String?, in harness: Harness
+  ) async throws {
+    let code = try await code(of: home, in: harness)
+    _ = try await harness.enroll(workers(1...6, code: code))
+    try await harness.service.foldUnits()
+    let unit = try await guided(union, as: .administrator, in: harness)
+    #expect(try await form(unit, union, as: .administrator, in: harness) == 6)
+    _ = try await harness.enroll(workers(11...15, code: code))
+  }
+
   @Test("the members of a moved organization are counted in its new township, which is told")
   func moved() async throws {
     try await Harness.run(Self.configuration) { harness in
@@ -189,12 +201,7 @@ struct UnitPlaceTests {
     try await Harness.run(Self.configuration) { harness in
       let names = try await harness.plantTree(Self.rows)
       let yard = names["yard"] ?? ""
-      let code = try await Self.code(of: names["home"], in: harness)
-      _ = try await harness.enroll(Self.workers(1...6, code: code))
-      try await harness.service.foldUnits()
-      let unit = try await Self.guided(yard, as: .administrator, in: harness)
-      #expect(try await Self.form(unit, yard, as: .administrator, in: harness) == 6)
-      _ = try await harness.enroll(Self.workers(11...15, code: code))
+      try await Self.formAndEnrollFive(yard, at: names["home"], in: harness)
       try await harness.service.foldUnits()
       #expect(try await harness.units([.unionFormed]).map(\.members) == [5])
       #expect(try await harness.units().isEmpty)
@@ -213,12 +220,7 @@ struct UnitPlaceTests {
     try await Harness.run(Self.configuration) { harness in
       let names = try await harness.plantTree(Self.rows)
       let yard = names["yard"] ?? ""
-      let code = try await Self.code(of: names["home"], in: harness)
-      _ = try await harness.enroll(Self.workers(1...6, code: code))
-      try await harness.service.foldUnits()
-      let unit = try await Self.guided(yard, as: .administrator, in: harness)
-      #expect(try await Self.form(unit, yard, as: .administrator, in: harness) == 6)
-      _ = try await harness.enroll(Self.workers(11...15, code: code))
+      try await Self.formAndEnrollFive(yard, at: names["home"], in: harness)
       try await harness.setThreshold(8)
       try await harness.service.foldUnits()
       try await harness.dissolve(names["yard-branch"] ?? "")
