@@ -77,10 +77,10 @@ fuzz: deps ## libFuzzer over all that reads bytes from outside; a minute a targe
 	@scripts/fuzz.sh $(TARGETS)
 
 tsan: deps ## the runtime's tests under ThreadSanitizer
-	@scripts/sanitize.sh thread $(FILTER)
+	@scripts/sanitize.sh thread '$(FILTER)'
 
 asan: deps ## the runtime's tests under AddressSanitizer
-	@scripts/sanitize.sh address $(FILTER)
+	@scripts/sanitize.sh address '$(FILTER)'
 
 clean: ## remove what was built; .dev (data of make run) and .venv stay
 	rm -rf .build .build-peers .build-fuzz .build-thread .build-address

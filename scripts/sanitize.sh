@@ -22,7 +22,7 @@ runtime='HTTP2Tests|RPCTests|ProtobufTests|CompressionTests|ServiceKitTests|Stor
 alone='FuzzTests|AgreementTests'
 tests=(--filter "$runtime" --skip AgreementTests)
 later=(--filter "$alone")
-[ $# -lt 2 ] || tests=(--filter "$2") later=()
+[ -z "${2:-}" ] || tests=(--filter "$2") later=()
 
 export YIJIA_RUNTIME=1 YIJIA_STRICT=0 SWIFT_BACKTRACE=enable=no
 export TSAN_OPTIONS="exitcode=66 suppressions=$ROOT/Tests/Sanitizers/thread.supp"

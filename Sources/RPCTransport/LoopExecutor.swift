@@ -23,8 +23,10 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
   private static let jobsPerLook = 8
   /// SwiftNIO drains its task queue completely before it polls its sockets, so jobs that enqueue
   /// jobs would starve I/O. Work that the last task of the queue schedules this much later runs
-  /// after the next poll.
-  private static let breather = TimeAmount.microseconds(20)
+  /// after the next poll, unless the loop takes longer than that to look at its queue again.
+  private static let breather: Int64 = 20_000
+  /// The longest breather, for loops that are slowed down: by a sanitizer, or by the machine.
+  private static let breatherMax: Int64 = 250_000
 
   let eventLoop: any EventLoop
   @exclusivity(unchecked) private var jobs: [UnownedJob] = []
@@ -106,12 +108,24 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
   private func scheduleDeferred() {
     guard !deferred.isEmpty, !isDeferredScheduled else { return }
     isDeferredScheduled = true
-    eventLoop.scheduleTask(in: Self.breather) {
+    scheduleAfterPoll {
       let due = self.deferred
       self.deferred = []
       for body in due { body() }
       self.isDeferredScheduled = false
       self.scheduleDeferred()
+    }
+  }
+
+  /// Schedules `body` for the time after the next poll. How long the loop takes from one task to
+  /// the next is measured first, since a breather that is over by then is none: with a fixed one, a
+  /// slow loop would never poll while there is always a next job.
+  private func scheduleAfterPoll(_ body: @escaping @Sendable () -> Void) {
+    let asked = NIODeadline.now()
+    eventLoop.execute {
+      let now = NIODeadline.now()
+      let breather = min(max(Self.breather, 8 * (now - asked).nanoseconds), Self.breatherMax)
+      self.eventLoop.scheduleTask(deadline: now + .nanoseconds(breather), body)
     }
   }
 
@@ -173,7 +187,7 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
     for connection in turns.next() { connection.turnCame() }
     guard !turns.isEmpty, !isTurnScheduled else { return }
     isTurnScheduled = true
-    eventLoop.scheduleTask(in: Self.breather) {
+    scheduleAfterPoll {
       self.isTurnScheduled = false
       self.giveTurns()
     }
@@ -233,7 +247,7 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
     guard nextJob < jobs.count || !dirty.isEmpty, !isScheduled else { return }
     guard count >= Self.jobsMax else { return scheduleRun() }
     isScheduled = true
-    eventLoop.scheduleTask(in: Self.breather) {
+    scheduleAfterPoll {
       self.isScheduled = false
       self.run()
     }
