@@ -26,6 +26,7 @@ public final class EventLoops: Sendable {
       executor.execute { executor.handlers.stop() }
     }
     try await group.shutdownGracefully()
+    for executor in executors.values { executor.discardTimers() }
   }
 
   func executor(of eventLoop: any EventLoop) -> LoopExecutor {

@@ -96,6 +96,9 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
     return Timer(scheduled: eventLoop.scheduleTask(in: TimeAmount(delay), body))
   }
 
+  /// Drops the work whose time never comes. Call once the loop's thread has ended.
+  func discardTimers() { timers.discard() }
+
   /// Calls `body` once the loop has polled its sockets. Call on the loop.
   func afterPoll(_ body: @escaping @Sendable () -> Void) {
     deferred.append(body)

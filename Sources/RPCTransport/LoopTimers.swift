@@ -52,6 +52,14 @@ final class LoopTimers: @unchecked Sendable {
     return work
   }
 
+  /// Drops all work: entries hold their timers, and what waits to run holds more. Call once the
+  /// loop's thread has ended.
+  func discard() {
+    heap = TimerHeap()
+    cancelled = 0
+    armed = nil
+  }
+
   private func cancelledOne() {
     cancelled += 1
     guard cancelled > Self.cancelledMax, cancelled > heap.count / 2 else { return }

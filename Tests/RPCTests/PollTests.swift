@@ -97,6 +97,7 @@ struct PollTests {
     try await channel.close()
     close(ends[1])
     try await group.shutdownGracefully()
+    executor.discardTimers()
     return ran
   }
 }

@@ -55,6 +55,7 @@ struct TimerTests {
     }
     #expect(done.withLock { $0 } == [0, 1, 20])
     try await group.shutdownGracefully()
+    executor.discardTimers()
   }
 
   @Test("expensive jobs that wait together leave timers and sockets their turn in between")
@@ -85,6 +86,7 @@ struct TimerTests {
     #expect(ranBefore <= 8)
     for await _ in done {}
     try await group.shutdownGracefully()
+    executor.discardTimers()
   }
 
   @Test("jobs that have run are not kept, even if there is always a next one")
@@ -98,5 +100,6 @@ struct TimerTests {
     // As many run in one turn, with the next one behind them.
     #expect(kept <= 1_025)
     try await group.shutdownGracefully()
+    executor.discardTimers()
   }
 }
