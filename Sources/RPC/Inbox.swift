@@ -8,7 +8,8 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
   @usableFromInline package let exchange: Exchange
   @exclusivity(unchecked) @usableFromInline private(set) var framer: MessageFramer
   @exclusivity(unchecked) private var uncredited = 0
-  private let isFramed: Bool
+  /// Whether the body is gRPC messages.
+  package let isFramed: Bool
   /// The compression that the request head names (servers only; a client reads the response head).
   private let encoding: MessageEncoding?
   @exclusivity(unchecked) private var waiting: WaitPoint?

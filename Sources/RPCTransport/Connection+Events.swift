@@ -82,12 +82,14 @@ extension Connection {
     if endsStream { exchange.receivedEnd(trailers: nil) }
   }
 
-  /// Resets a client's stream if its response is complete and its request is not: nobody reads the
-  /// rest. A server that does not reset it itself would hold the stream, and whoever writes to it,
-  /// for ever. gRPC's C core and grpc-go do the same. Source: RFC 9113, section 8.1.
+  /// Resets the stream of a gRPC call if its response is complete and its request is not: nobody
+  /// reads the rest. A server that does not reset it itself would hold the stream, and whoever
+  /// writes to it, for ever. gRPC's C core and grpc-go do the same.
   private func dropRequest(_ stream: StreamKey) {
-    guard client != nil, session.isOpen(stream) else { return }
-    exchange(stream)?.reset(.noError)
+    guard client != nil, session.isOpen(stream), let exchange = exchange(stream),
+      (exchange.sink as? Inbox)?.isFramed == true
+    else { return }
+    exchange.reset(.noError)
   }
 
   /// Refuses a request whose header list is over the limits. Its first fields, which were kept, say

@@ -12,7 +12,7 @@ public struct HostPort: Sendable, Hashable {
     self.port = port
   }
 
-  /// Parses `host:port`, `[v6]:port` or `unix:PATH`; nil if the text is none of these. In front of a
+  /// Parses `host:port`, `[v6]:port` or `unix:PATH`; nil if the text is none of these. Before a
   /// host there may be `dns:///`, the scheme that gRPC's naming document calls the default.
   public init?(_ text: String) {
     if text.hasPrefix("unix:") {

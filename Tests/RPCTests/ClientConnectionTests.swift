@@ -95,13 +95,13 @@ struct ClientConnectionTests {
         EchoService.chat)
       var responses = call.responses.makeAsyncIterator()
       try await call.send("a")
-      #expect(try await responses.next()?.text == "a")
+      #expect(try await responses.next()?.text == "re: a")
       let stop = Task { await channel.shutdown(grace: .seconds(600)) }
       var now = channel.connectivity
       while now != .shutdown { now = try await channel.connectivity(otherThan: now) }
       #expect(await failure { _ = try await channel.echo("x") }?.code == .unavailable)
       try await call.send("b")
-      #expect(try await responses.next()?.text == "b")
+      #expect(try await responses.next()?.text == "re: b")
       try await call.finishSending()
       #expect(try await responses.next() == nil)
       await stop.value
