@@ -8,6 +8,9 @@ struct PingStrikes {
 
   init(_ limits: SessionLimits.Pings) { self.limits = limits }
 
+  /// Whether HEADERS or DATA was sent since the last ping, or there was none yet.
+  var isForgiven: Bool { lastNanoseconds == nil }
+
   /// Resets the count: HEADERS or DATA was sent, after which a ping is reasonable.
   mutating func forgive() {
     lastNanoseconds = nil

@@ -47,7 +47,8 @@ public struct SessionLimits: Sendable, Hashable {
   public var resetsProvoked = Rate(burst: 200, perSecond: 20)
   /// Empty DATA frames without END_STREAM (CVE-2019-9518).
   public var emptyDataFrames = Rate(burst: 100, perSecond: 20)
-  /// PING and SETTINGS frames: cheap to send, each needs an answer (CVE-2019-9512, -9515).
+  /// PING and SETTINGS frames: cheap to send, each needs an answer (CVE-2019-9512, -9515). One PING
+  /// between two frames of HEADERS or DATA that are sent to the peer does not count.
   public var controlFrames = Rate(burst: 1000, perSecond: 100)
   /// Frames without effect (PRIORITY, unknown types) that a connection may receive, plus
   /// `idleFramesPerStream` for each stream it opened.

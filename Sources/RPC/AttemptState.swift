@@ -133,12 +133,11 @@ package struct AttemptState: Sendable, Hashable {
   /// Returns whether a failure takes a token from the channel's retry throttle.
   package func costsToken(_ failure: AttemptFailure) -> Bool {
     if isTransparent(failure) { return false }
+    if failure.pushback == .stop { return true }
     return switch rule {
     case .once: false
-    case .retry(let policy):
-      policy.retryableCodes.contains(failure.error.code) || failure.pushback == .stop
-    case .hedge(let policy):
-      policy.nonFatalCodes.contains(failure.error.code) || failure.pushback == .stop
+    case .retry(let policy): policy.retryableCodes.contains(failure.error.code)
+    case .hedge(let policy): policy.nonFatalCodes.contains(failure.error.code)
     }
   }
 }
@@ -183,14 +182,16 @@ package struct AttemptFailure: Error, Sendable, Hashable {
 }
 
 extension AttemptFailure.Pushback {
-  /// Parses the pushback header. A value that is not a non-negative integer means `stop`.
+  /// Parses the pushback header. Anything but one non-negative integer means `stop`.
   init(_ fields: HeaderList) {
-    guard let text = fields[RPCError.pushbackName] else {
+    guard fields.firstIndex(of: RPCError.pushbackName) != nil else {
       self = .none
       return
     }
     // The header has 32 bits, which bounds the wait that a server can impose.
-    guard let milliseconds = Int32(text), milliseconds >= 0 else {
+    guard let milliseconds = fields.only(RPCError.pushbackName).flatMap({ Int32($0) }),
+      milliseconds >= 0
+    else {
       self = .stop
       return
     }
@@ -204,8 +205,11 @@ extension RetryPolicy {
 
   /// Returns the backoff before a retry; the first retry is number 0.
   func backoff(_ retry: Int, random: Double) -> Duration {
-    var wait = initialBackoff
-    for _ in 0..<retry { wait = min(wait * backoffMultiplier, maxBackoff) }
-    return min(wait, maxBackoff) * (1 + Self.jitter * (2 * random - 1))
+    var wait = min(initialBackoff, maxBackoff)
+    for _ in 0..<retry {
+      // Compared before it is multiplied: the product might be more than a duration holds.
+      wait = backoffMultiplier < maxBackoff / wait ? wait * backoffMultiplier : maxBackoff
+    }
+    return wait * (1 + Self.jitter * (2 * random - 1))
   }
 }

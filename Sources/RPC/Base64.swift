@@ -35,6 +35,24 @@ package enum Base64 {
     return String(decoding: text, as: UTF8.self)
   }
 
+  /// Returns the values that are joined in one `-bin` field: the text between its commas, without
+  /// the space that a list may have around each comma.
+  /// Source: RFC 9110, sections 5.3 and 5.6.1.
+  package static func pieces(of field: ArraySlice<UInt8>) -> [ArraySlice<UInt8>] {
+    var pieces = field.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
+    for index in pieces.indices {
+      if index > 0 { pieces[index] = pieces[index].drop(while: isSpace) }
+      guard index < pieces.count - 1 else { continue }
+      let last = pieces[index].lastIndex { !isSpace($0) }
+      pieces[index] = pieces[index][..<(last.map { $0 + 1 } ?? pieces[index].startIndex)]
+    }
+    return pieces
+  }
+
+  private static func isSpace(_ byte: UInt8) -> Bool {
+    byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t")
+  }
+
   /// Returns the decoded bytes, or nil if the text is not base64: it has other characters, or is
   /// not what the bytes are encoded to, with padding or without.
   /// Source: RFC 4648, sections 3.3 and 3.5.

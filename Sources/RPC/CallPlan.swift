@@ -127,7 +127,7 @@ struct CallPlan: Sendable {
     guard !failure.error.isRemote, failure.error.code == .unavailable,
       deadline?.hasPassed == true
     else { return failure }
-    return AttemptFailure(RPCError(.deadlineExceeded, "the deadline has passed"))
+    return AttemptFailure(.deadlinePassed)
   }
 
   /// Applies a failed attempt to the state machine, and takes a token from the retry throttle if

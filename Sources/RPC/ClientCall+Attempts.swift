@@ -94,10 +94,14 @@ extension ClientCall {
       guard case .start(let previous, _) = action else {
         return settle(action, failure.error)
       }
-      number = state.withLock { state in
+      let (failed, next) = state.withLock { state in
+        let failed = state.live.first { $0.number == number }
         state.live.removeAll { $0.number == number }
-        return state.attempts.count
+        return (failed, state.attempts.count)
       }
+      // It failed by its head alone; the rest of that response may go on for ever.
+      failed?.exchange.giveUp(failure.error)
+      number = next
       do {
         return try await launch(number, previous: previous)
       } catch let next as AttemptFailure {
@@ -122,10 +126,14 @@ extension ClientCall {
       if state.failure == nil, let attempt = state.live.first(where: { $0.number == number }) {
         return state.settle(attempt.exchange)
       }
-      state.failure = state.failure ?? error
-      defer { state.live = [] }
-      return state.live
+      return state.fail(error)
     }
+    for other in others { other.exchange.giveUp() }
+  }
+
+  /// Ends the call between two attempts.
+  private func fail(_ error: RPCError) {
+    let others = state.withLock { $0.settled == nil ? $0.fail(error) : [] }
     for other in others { other.exchange.giveUp() }
   }
 
@@ -185,9 +193,20 @@ extension ClientCall {
       func arm(_ wait: Duration, _ group: inout ThrowingTaskGroup<Event, any Error>) {
         generation += 1
         let current = generation
+        let time = plan.deadline.map { min($0.remaining, wait) } ?? wait
+        // The wait itself is wanted: the hedging delay, or the server's pushback.
+        let pause = Task { try await Task.sleep(for: time) }
+        let isCancelled = state.withLock { state in
+          state.pause = pause
+          return state.failure != nil
+        }
+        if isCancelled { pause.cancel() }
         group.addTask {
-          // The wait itself is wanted: the hedging delay.
-          try? await Task.sleep(for: wait)
+          await withTaskCancellationHandler {
+            _ = await pause.result
+          } onCancel: {
+            pause.cancel()
+          }
           return .due(generation: current)
         }
       }
@@ -208,6 +227,7 @@ extension ClientCall {
           error = failure.error
         case .due(let due):
           guard due == generation else { continue }
+          if plan.deadline?.hasPassed == true { return fail(.deadlinePassed) }
           action = state.withLock {
             $0.attempts.apply(.due(isThrottled: plan.throttle?.isOpen == false))
           }

@@ -42,6 +42,14 @@ final class ClientCall: Sendable {
       defer { live = [] }
       return live.filter { $0.exchange.exchange !== exchange.exchange }
     }
+
+    /// Ends the call without an attempt that it is committed to.
+    /// - Returns: The running attempts, for the caller to cancel.
+    mutating func fail(_ error: RPCError) -> [Attempt] {
+      failure = failure ?? error
+      defer { live = [] }
+      return live
+    }
   }
 
   let channel: any Channel
@@ -199,11 +207,7 @@ final class ClientCall: Sendable {
         client.exchange.reset(.cancel)
         throw error
       }
-      if let error = StatusFields.outcome(
-        head: client.inbox.head, trailers: client.inbox.trailers)
-      {
-        throw error
-      }
+      if let error = client.inbox.outcome { throw error }
       return nil
     }
   }

@@ -72,11 +72,12 @@ public struct ClientExchange: Sendable {
     let inbox = Inbox(exchange, messageBytesMax: options.messageBytesMax)
     exchange.sink = inbox
     if let deadline = options.deadline {
+      inbox.deadline = deadline
       let time = deadline.remaining
       exchange.setTimer(after: time) {
         guard !exchange.state.isClosed, !inbox.hasEnded else { return }
         if inbox.head == nil { exchange.transport.deadlinePassed(after: time) }
-        inbox.fail(RPCError(.deadlineExceeded, "the deadline has passed"))
+        inbox.fail(.deadlinePassed)
         exchange.reset(.cancel)
       }
     }

@@ -41,13 +41,13 @@ public final class ClientContext: Sendable {
     set { state.withLock { $0.options.metadata = newValue } }
   }
 
-  /// The initial metadata of a call with a single response, after `next`.
+  /// The initial metadata of a unary call, after `next`; nil for streams.
   public internal(set) var responseHeaders: Metadata? {
     get { state.withLock { $0.responseHeaders } }
     set { state.withLock { $0.responseHeaders = newValue } }
   }
 
-  /// The trailing metadata of a call with a single response, after `next`. That of a failed call is
+  /// The trailing metadata of a unary call, after `next`; nil for streams. That of a failed call is
   /// in its error.
   public internal(set) var responseTrailers: Metadata? {
     get { state.withLock { $0.responseTrailers } }

@@ -78,7 +78,7 @@ public final class Dispatcher: Sendable {
     if let fault = head.fault { return RPCError(.internalError, fault) }
     if head.hasBadTimeout { return RPCError(.internalError, "grpc-timeout is malformed") }
     if let timeout = head.timeout, timeout < timeoutMin {
-      return RPCError(.deadlineExceeded, "the deadline has passed")
+      return .deadlinePassed
     }
     if head.hasUnknownEncoding {
       return RPCError(

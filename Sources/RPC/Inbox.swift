@@ -8,7 +8,8 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
   @usableFromInline package let exchange: Exchange
   @exclusivity(unchecked) @usableFromInline private(set) var framer: MessageFramer
   @exclusivity(unchecked) private var uncredited = 0
-  private let isFramed: Bool
+  /// Whether the body is gRPC messages.
+  package let isFramed: Bool
   /// The compression that the request head names (servers only; a client reads the response head).
   private let encoding: MessageEncoding?
   @exclusivity(unchecked) private var waiting: WaitPoint?
@@ -26,6 +27,8 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
   @exclusivity(unchecked) package private(set) var lastWasCompressed = false
   /// The front message after decompression, if it was compressed.
   @exclusivity(unchecked) @usableFromInline private(set) var unpacked: [UInt8]?
+  /// The deadline of the call (clients only).
+  @exclusivity(unchecked) var deadline: Deadline?
   /// Called once when the exchange is closed.
   @exclusivity(unchecked) package var onClosed: ((CloseReason) -> Void)?
   /// Called when the server starts to drain (servers only).
@@ -86,12 +89,18 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
 
   package func closed(_ reason: CloseReason) {
     closeReason = reason
-    if !hasEnded, failure == nil { failure = StatusMapping.error(for: reason) }
+    if !hasEnded, failure == nil { failure = error(for: reason) }
     changed()
     let told = onClosed
     onClosed = nil
     onDrain = nil
     told?(reason)
+  }
+
+  private func error(for reason: CloseReason) -> RPCError {
+    // Where the deadline passes, a server that knows it cancels the call, and may be the first.
+    if reason == .reset(.cancel), deadline?.hasPassed == true { return .deadlinePassed }
+    return StatusMapping.error(for: reason)
   }
 
   /// Ends the inbox with an error, which waiting readers get; only the first error counts.
@@ -203,6 +212,12 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
   package var receivedMessageBytes: Int {
     let messages = takenMessages + framer.waitingMessages
     return max(0, receivedBytes - messages * MessageFramer.prefixBytes)
+  }
+
+  /// Whether more than the front message has arrived.
+  var hasMoreThanOne: Bool {
+    guard case .message(let place) = framer.front() else { return false }
+    return framer.unreadBytes > place.count + MessageFramer.prefixBytes
   }
 
   /// Whether the peer has ended and everything was taken.

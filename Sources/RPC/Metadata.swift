@@ -104,8 +104,7 @@ public struct Metadata: Sendable, Hashable {
 
   /// Returns the parts of a `-bin` field that are base64, padded or not.
   private static func binaries(_ field: [UInt8]) -> [[UInt8]] {
-    field.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
-      .compactMap { Base64.decode($0) }
+    Base64.pieces(of: field[...]).compactMap { Base64.decode($0) }
   }
 
   private static func lowercased(_ name: String) -> String {

@@ -46,10 +46,9 @@ package enum MetadataRules {
     return count >= 4 && name.extracting(last: 4).equals("-bin")
   }
 
-  /// Returns whether a field is base64: one value, or several separated by commas.
+  /// Returns whether a field is base64: one value, or several that are joined.
   private static func isBase64(_ value: ArraySlice<UInt8>) -> Bool {
-    value.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
-      .allSatisfy { Base64.decode($0) != nil }
+    Base64.pieces(of: value).allSatisfy { Base64.decode($0) != nil }
   }
 }
 

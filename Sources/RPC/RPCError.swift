@@ -67,6 +67,8 @@ extension RPCError {
   /// The error of a connection that buffers too many bytes of incomplete messages.
   package static let tooMuchHeld = RPCError(
     .resourceExhausted, "too many messages of this connection are not whole")
+  /// The error of a call whose deadline has passed.
+  package static let deadlinePassed = RPCError(.deadlineExceeded, "the deadline has passed")
   /// The error of a request of which nothing has arrived for too long.
   package static let requestStalled = RPCError(
     .deadlineExceeded, "the request did not arrive in time")

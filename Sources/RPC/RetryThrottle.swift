@@ -9,7 +9,8 @@ package final class RetryThrottle: Sendable {
 
   package init(_ throttling: RetryThrottling) {
     tokensMax = Int(throttling.tokensMax * 1000)
-    ratio = Int(throttling.tokenRatio * 1000)
+    // More than the bucket holds would be of no use, and may be more than an integer holds.
+    ratio = Int(min(throttling.tokenRatio, throttling.tokensMax) * 1000)
     tokens = Mutex(tokensMax)
   }
 

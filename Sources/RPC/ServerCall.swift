@@ -153,7 +153,7 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
     }
     if error is CancellationError {
       return isPastDeadline || context.deadline?.hasPassed == true
-        ? RPCError(.deadlineExceeded, "the deadline has passed")
+        ? .deadlinePassed
         : RPCError(.cancelled, "the call was cancelled")
     }
     server.logger.error(
@@ -211,8 +211,7 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
   private func deadlinePassed() {
     guard !hasEnded else { return }
     isPastDeadline = true
-    let error = RPCError(.deadlineExceeded, "the deadline has passed")
-    finish(error)
+    finish(.deadlinePassed)
     cancelHandler()
   }
 

@@ -29,7 +29,8 @@ extension ServiceConfig {
       retryThrottling = fields.take("retryThrottling") { RetryThrottling($0, $1, reader) }
       healthService = fields.take("healthCheckConfig") { value, place in
         var name: String?
-        reader.object(value, at: place) { name = $0.string("serviceName") ?? "" }
+        // Without a name there are no health checks; "" is the whole server. Source: gRFC A17.
+        reader.object(value, at: place) { name = $0.string("serviceName") }
         return name
       }
       let policy = fields.take("loadBalancingPolicy", reader.loadBalancingPolicy)

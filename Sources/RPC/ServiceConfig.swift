@@ -28,8 +28,9 @@ public struct ServiceConfig: Sendable, Hashable {
 
 /// The load-balancing policy: how a channel distributes its calls over backends.
 public enum LoadBalancing: Sendable, Hashable {
-  /// The first reachable backend, until its connection is lost. Shuffling makes many clients choose
-  /// different ones.
+  /// The first reachable backend, until its connection is lost. Where an attempt takes more than a
+  /// quarter of a second, the next backend is tried beside it (gRFC A61). Shuffling makes many
+  /// clients choose different ones.
   case pickFirst(shuffled: Bool)
   /// All reachable backends in turn.
   case roundRobin

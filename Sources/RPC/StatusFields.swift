@@ -39,24 +39,34 @@ package enum StatusFields {
 
   package static func parse(_ fields: HeaderList) -> Parsed {
     if fields.saysOK { return .ok }
-    guard let text = fields["grpc-status"] else { return .missing }
-    guard let number = Int(text), number >= 0 else {
+    let texts = (0..<fields.count).filter { fields.hasName("grpc-status", at: $0) }
+      .map { fields.value(at: $0) }
+    guard let text = texts.first else { return .missing }
+    // Of statuses that differ none can be believed.
+    guard let number = decimal(text), texts.allSatisfy({ $0 == text }) else {
       return .failed(
-        RPCError(.unknown, "the status '\(text)' is no number", isRemote: true))
+        RPCError(
+          .unknown, "the status '\(texts.joined(separator: ", "))' is no number", isRemote: true))
     }
     if number == 0 { return .ok }
+    let code = RPCError.Code(rawValue: number)
     let message =
       fields.firstIndex(of: "grpc-message").map {
         PercentEncoding.decode(fields.valueBytes(at: $0))
-      } ?? ""
+      } ?? (code == nil ? "the status \(number) is not known" : "")
     let details =
       fields.firstIndex(of: "grpc-status-details-bin").flatMap {
         Base64.decode(fields.valueBytes(at: $0))
       } ?? []
     return .failed(
       RPCError(
-        RPCError.Code(rawValue: number) ?? .unknown, message, details: details,
-        metadata: Metadata(custom: fields), isRemote: true))
+        code ?? .unknown, message, details: details, metadata: Metadata(custom: fields),
+        isRemote: true))
+  }
+
+  private static func decimal(_ text: String) -> Int? {
+    text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+      ? Int(text) : nil
   }
 
   /// Returns the outcome of a response that its peer has ended; nil is OK.
@@ -111,14 +121,16 @@ extension HeaderList {
     return isOK && isGRPC
   }
 
-  /// Whether the first `grpc-status` is 0.
+  /// Whether there is a `grpc-status`, and none that is not 0.
   fileprivate var saysOK: Bool {
     let bytes = bytes.span.bytes
+    var isOK = false
     for field in fields
     where field.nameCount == 11 && bytes.extracting(field.nameRange).equals("grpc-status") {
-      return bytes.extracting(field.valueRange).equals("0")
+      guard bytes.extracting(field.valueRange).equals("0") else { return false }
+      isOK = true
     }
-    return false
+    return isOK
   }
 }
 

@@ -96,23 +96,30 @@ extension ClientExchange {
 
   /// Returns the message of a response whose head has arrived. Call on the loop.
   nonisolated(nonsending) private func response() async throws(RPCError) -> UnaryAnswer {
-    try await inbox.waitForEnd()
-    if let error = StatusFields.outcome(head: inbox.head, trailers: inbox.trailers) { throw error }
-    guard let framed = try inbox.takeFramed() else {
-      throw cardinality("the response has no message")
+    while !inbox.hasEnded {
+      if let failure = inbox.failure { throw failure }
+      // The end of a response that goes on may never come.
+      guard !inbox.hasMoreThanOne else { throw Self.several }
+      try await inbox.wait()
     }
-    guard inbox.isAtEnd else { throw cardinality("the response has more than one message") }
+    if let failure = inbox.failure ?? inbox.outcome { throw failure }
+    guard let framed = try inbox.takeFramed() else {
+      throw inbox.isCut ? Self.cut : RPCError(.unimplemented, "the response has no message")
+    }
+    guard inbox.isAtEnd else { throw inbox.isCut ? Self.cut : Self.several }
     return UnaryAnswer(
       framed: framed, head: inbox.head, end: inbox.trailers,
       wasCompressed: inbox.lastWasCompressed)
   }
 
-  /// Returns the error of a response with no message, or with several.
+  private static var cut: RPCError {
+    RPCError(.internalError, "the response ended within a message")
+  }
+
+  /// The error of a response with several messages; with none the code is the same.
   /// Source: gRPC's statuscodes.md, response cardinality violation.
-  private func cardinality(_ message: String) -> RPCError {
-    inbox.isCut
-      ? RPCError(.internalError, "the response ended within a message")
-      : RPCError(.unimplemented, message)
+  private static var several: RPCError {
+    RPCError(.unimplemented, "the response has more than one message")
   }
 }
 
@@ -125,11 +132,15 @@ extension Inbox {
     if let error = StatusFields.refusal(ofHead: head) {
       return AttemptFailure(error, pushback: .init(head))
     }
-    guard isTrailersOnly, let error = StatusFields.outcome(head: head, trailers: nil)
-    else {
-      return nil
-    }
+    guard isTrailersOnly, let error = outcome else { return nil }
     return AttemptFailure(error, pushback: .init(head))
+  }
+
+  /// The status of a response that has ended; nil is OK. That of a Trailers-Only response is in its
+  /// head, any other one behind the body.
+  package var outcome: RPCError? {
+    StatusFields.outcome(
+      head: head, trailers: isTrailersOnly ? nil : trailers ?? HeaderList())
   }
 
   /// Whether the response is Trailers-Only, so that its head holds the trailing metadata.
@@ -140,6 +151,6 @@ extension Inbox {
   /// The error that ended the exchange; nil while it is open, and after OK.
   var endedWith: RPCError? {
     if let failure { return failure }
-    return hasEnded ? StatusFields.outcome(head: head, trailers: trailers) : nil
+    return hasEnded ? outcome : nil
   }
 }

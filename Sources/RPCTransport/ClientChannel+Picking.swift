@@ -38,7 +38,7 @@ extension ClientChannel.State {
     }
     let (isPending, wanted) = want(configuration)
     work.connect = wanted.connect
-    if waitForReady || isPending || names.contains(where: { $0.phase == .resolving }) {
+    if waitForReady || isPending || names.contains(where: \.isPending) {
       return (.wait(version: version), work)
     }
     let error = subchannels.lazy.compactMap { $0.state.withLock(\.lastError) }.first
@@ -118,17 +118,20 @@ extension ClientChannel.State {
     return isPending
   }
 
-  /// Requests a connection to the first backend that has not failed. Returns whether a call should
-  /// wait for one.
+  /// Requests a connection to the first backend that has not failed, and to the next one if that
+  /// takes long. Returns whether a call should wait for one.
   private func wantFirst(_ work: inout Work) -> Bool {
+    var isPending = false
     for subchannel in subchannels where !subchannel.isExtra {
-      let isPending = subchannel.state.withLock { state in
+      let isEnough = subchannel.state.withLock { state in
         if state.machine.apply(.wanted) == .connect { work.connect.append(subchannel) }
-        return state.isPending || state.usable != nil
+        guard state.isPending || state.usable != nil else { return false }
+        isPending = true
+        return state.attempt == nil || !state.isSlow
       }
-      if isPending { return true }
+      if isEnough { return true }
     }
-    return false
+    return isPending
   }
 
   /// Returns the backends that calls can use; with pick_first, one backend and all connections to
@@ -183,7 +186,7 @@ extension ClientChannel.State {
       switch name.phase {
       case .fixed, .resolved: break
       case .unknown: all.append(.idle)
-      case .resolving: all.append(.connecting)
+      case .resolving: all.append(name.isPending ? .connecting : .transientFailure)
       case .failed: all.append(.transientFailure)
       }
     }

@@ -119,7 +119,6 @@ public final class ClientChannel: LoopChannel {
     _ head: RequestHead, options: ExchangeOptions,
     _ body: (ClientExchange) async throws -> Result
   ) async throws -> Result {
-    var tries = 0
     while true {
       let lane = try await pick(options)
       let connection = lane.connection
@@ -137,11 +136,11 @@ public final class ClientChannel: LoopChannel {
         if connection.executor.isCurrent { return try await run() }
         return try await withTaskExecutorPreference(connection.executor) { try await run() }
       } catch let error as NotOpened {
-        // The connection ended between the pick and its use: pick another one, repeatedly if the
-        // call waits for readiness.
-        tries += 1
-        let waits = options.waitForReady && error.error.code == .unavailable && !Task.isCancelled
-        guard waits || tries <= configuration.targets.count else { throw error.error }
+        // The connection ended between the pick and its use. The call has not left, so it goes to
+        // another one, or fails for lack of any. Source: gRFC A6, Transparent Retries.
+        guard error.error.code == .unavailable, !Task.isCancelled else { throw error.error }
+        // Meanwhile the channel takes note of the end.
+        await Task.yield()
       }
     }
   }
@@ -219,6 +218,12 @@ public final class ClientChannel: LoopChannel {
     }
   }
 
+  /// Requests a connection to the next backend of pick_first, since the one before takes long.
+  func tryNext() {
+    let (_, work) = state.withLock { $0.want(configuration) }
+    carryOut(work)
+  }
+
   /// Handles the change of a backend: waiting calls pick again.
   func changed() {
     let (woken, work) = state.withLock { state in
@@ -253,22 +258,35 @@ public final class ClientChannel: LoopChannel {
     }
   }
 
-  /// Closes all connections; running calls fail with UNAVAILABLE. Idempotent.
-  public func shutdown() async {
-    let (subchannels, connections) = state.withLock { state in
+  /// Stops the channel: it begins no new calls, lets running ones end, and after `grace`, or when
+  /// the task is cancelled, closes the rest, which fail with UNAVAILABLE. Returns when all
+  /// connections are closed. Idempotent.
+  public func shutdown(grace: Duration = .zero) async {
+    let subchannels = state.withLock { state in
       state.isStopped = true
       state.lanes = []
       state.lanesOfLoop = [:]
-      return (state.subchannels, Array(state.connections.values))
+      return state.subchannels
     }
     for subchannel in subchannels { subchannel.stop() }
     changed()
+    await waitForConnections(until: .after(grace))
+    let connections = state.withLock { Array($0.connections.values) }
     await withTaskGroup(of: Void.self) { group in
       for connection in connections {
         group.addTask(executorPreference: connection.executor) {
           connection.close("the channel is shut down")
         }
       }
+    }
+  }
+
+  /// Waits until all connections are closed, but not longer than until the deadline.
+  private func waitForConnections(until deadline: Deadline) async {
+    while true {
+      let (isOver, version) = state.withLock { ($0.connections.isEmpty, $0.version) }
+      if isOver { return }
+      do { try await wait(since: version, deadline: deadline) } catch { return }
     }
   }
 }

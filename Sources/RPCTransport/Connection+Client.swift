@@ -168,6 +168,8 @@ extension ClientSide {
       isPseudo = false
       if needsScheme { fields.add(":scheme", isTLS ? "https" : "http") }
       if needsAuthority { fields.add(":authority", authority) }
+      // Before the custom metadata, as gRPC's PROTOCOL-HTTP2 asks for.
+      if list.firstIndex(of: "user-agent") == nil { fields.add("user-agent", Self.userAgent) }
     }
     for field in list.fields {
       let name = bytes.extracting(field.nameRange)
@@ -181,7 +183,6 @@ extension ClientSide {
         isIndexed: !isKept(out: name))
     }
     if isPseudo { endPseudo() }
-    if list.firstIndex(of: "user-agent") == nil { fields.add("user-agent", Self.userAgent) }
     return fields
   }
 

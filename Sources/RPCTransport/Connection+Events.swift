@@ -24,6 +24,7 @@ extension Connection {
         }
       case .ended(let stream):
         exchange(stream)?.receivedEnd(trailers: nil)
+        dropRequest(stream)
       case .trailers(let stream, let block):
         guard let exchange = exchange(stream), !refuses(block, of: exchange) else { continue }
         let trailers = headerList(block, of: exchange, isEnd: true)
@@ -31,6 +32,7 @@ extension Connection {
           exchange.reset(.protocolError)
         } else {
           exchange.receivedEnd(trailers: trailers)
+          dropRequest(stream)
         }
       case .closed(let stream, let code):
         closed(stream, code)
@@ -59,8 +61,10 @@ extension Connection {
   private func received(head block: HeaderBlock, on stream: StreamKey, endsStream: Bool) {
     guard let dispatcher else {
       guard let exchange = exchange(stream), !refuses(block, of: exchange) else { return }
-      return exchange.received(
+      exchange.received(
         head: headerList(block, of: exchange, isEnd: endsStream), endsStream: endsStream)
+      if endsStream { dropRequest(stream) }
+      return
     }
     guard runningHandlers < limits.runningHandlersMax else {
       return session.reset(stream, .refusedStream)
@@ -76,6 +80,16 @@ extension Connection {
       open(exchange, block, dispatcher)
     }
     if endsStream { exchange.receivedEnd(trailers: nil) }
+  }
+
+  /// Resets the stream of a gRPC call if its response is complete and its request is not: nobody
+  /// reads the rest. A server that does not reset it itself would hold the stream, and whoever
+  /// writes to it, for ever. gRPC's C core and grpc-go do the same.
+  private func dropRequest(_ stream: StreamKey) {
+    guard client != nil, session.isOpen(stream), let exchange = exchange(stream),
+      (exchange.sink as? Inbox)?.isFramed == true
+    else { return }
+    exchange.reset(.noError)
   }
 
   /// Refuses a request whose header list is over the limits. Its first fields, which were kept, say

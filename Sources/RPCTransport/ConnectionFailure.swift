@@ -23,7 +23,7 @@ enum ConnectionFailure {
   /// BoringSSL gives its reasons in the text only.
   private static func handshake(_ text: String) -> String {
     if text.contains("CERTIFICATE_VERIFY_FAILED") {
-      return "the server's certificate is of no authority that is trusted here"
+      return "the server's certificate is of no authority that is trusted here, or not valid today"
     }
     if text.contains("WRONG_VERSION_NUMBER") { return "the server does not speak TLS" }
     return text

@@ -16,10 +16,13 @@ enum HealthWatch {
     }
     Task(executorPreference: connection.executor) {
       var backoff = Backoff(configuration.backoff)
+      var isRenewed = false
       while connection.takesCalls {
+        var hasAnswer = false
         do {
           let authority = configuration.authority ?? subchannel.authority
           try await watch(service, on: connection, authority) { isServing in
+            hasAnswer = true
             backoff.reset()
             subchannel.healthChanged(connection, isServing ? .serving : .notServing)
           }
@@ -31,6 +34,9 @@ enum HealthWatch {
         } catch {}
         guard connection.takesCalls else { return }
         subchannel.healthChanged(connection, .notServing, "the backend's health check failed")
+        // A backend that has answered is asked again at once, but not twice in a row.
+        isRenewed = hasAnswer && !isRenewed
+        if isRenewed { continue }
         // The wait itself is wanted: the backoff before the backend is asked again.
         try? await Task.sleep(for: backoff.next(random: .random(in: 0..<1)))
       }
@@ -45,14 +51,17 @@ enum HealthWatch {
     let exchange = try connection.open(
       RequestHead(path: path), authority: authority, options: options)
     connection.client?.healthCheck = exchange
-    defer { connection.client?.healthCheck = nil }
+    defer {
+      // A response that could not be read may go on.
+      exchange.exchange.reset(.cancel)
+      connection.client?.healthCheck = nil
+    }
     exchange.exchange.sendBody(try MessageFramer.frame(HealthRequest(service: service)))
     exchange.exchange.sendEnd(.none)
     while let response = try await exchange.inbox.nextMessage(HealthResponse.self) {
       changed(response.isServing)
     }
-    let inbox = exchange.inbox
-    if let error = StatusFields.outcome(head: inbox.head, trailers: inbox.trailers) { throw error }
+    if let error = exchange.inbox.outcome { throw error }
   }
 }
 

@@ -12,19 +12,21 @@ public struct HostPort: Sendable, Hashable {
     self.port = port
   }
 
-  /// Parses `host:port`, `[v6]:port` or `unix:PATH`; nil if the text is none of these.
+  /// Parses `host:port`, `[v6]:port` or `unix:PATH`; nil if the text is none of these. Before a
+  /// host there may be `dns:///`, the scheme that gRPC's naming document calls the default.
   public init?(_ text: String) {
     if text.hasPrefix("unix:") {
       self.init(host: text, port: 0)
       guard socketPath?.isEmpty == false else { return nil }
       return
     }
-    guard let colon = text.lastIndex(of: ":"),
-      let port = Int(text[text.index(after: colon)...]), port >= 0, port <= 65535
+    let name = text.hasPrefix("dns:///") ? text.dropFirst(7) : text[...]
+    guard let colon = name.lastIndex(of: ":"),
+      let port = Int(name[name.index(after: colon)...]), port >= 0, port <= 65535
     else { return nil }
-    var host = text[..<colon]
+    var host = name[..<colon]
     if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
-    guard !host.isEmpty, !host.contains("[") else { return nil }
+    guard !host.isEmpty, !host.contains("["), !host.contains("/") else { return nil }
     self.init(host: String(host), port: port)
   }
 }

@@ -22,6 +22,11 @@ struct NameState: Sendable, Hashable {
   enum Action: Sendable, Hashable { case none, resolve, wait }
 
   private(set) var phase: Phase
+  /// Whether the last resolution failed: then calls do not wait for the next one, either.
+  private(set) var hasFailed = false
+
+  /// Whether calls should wait, because an outcome is near.
+  var isPending: Bool { phase == .resolving && !hasFailed }
 
   init(isAddress: Bool) { phase = isAddress ? .fixed : .unknown }
 
@@ -32,9 +37,11 @@ struct NameState: Sendable, Hashable {
       return .resolve
     case (.resolving, .resolved):
       phase = .resolved
+      hasFailed = false
       return .none
     case (.resolving, .failed):
       phase = .failed
+      hasFailed = true
       return .wait
     default: return .none
     }

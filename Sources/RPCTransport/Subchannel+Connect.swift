@@ -29,6 +29,7 @@ extension Subchannel {
     let isWanted = state.withLock { state in
       guard state.machine.phase == .connecting else { return false }
       state.attempt = connection
+      state.isSlow = false
       return true
     }
     let isTaken =
@@ -59,6 +60,11 @@ extension Subchannel {
     if target.socketPath == nil {
       bootstrap = bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1)
         .channelOption(.tcpOption(.userTimeout), value: configuration.limits.userTimeout)
+    }
+    if !configuration.usesAll {
+      _ = executor.schedule(after: Self.attemptDelay) { [weak self] in
+        self?.attemptLasts(connection)
+      }
     }
     // On the loop, where the connection is; it may have no channel any more, but has not ended.
     bootstrap.connect(to: address).whenFailure { error in

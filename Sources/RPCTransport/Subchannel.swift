@@ -17,6 +17,8 @@ final class Subchannel: ConnectionOwner {
     var attempt: Connection?
     /// When the current attempt started.
     var attemptedAt = ContinuousClock.now
+    /// Whether the current attempt takes so long that pick_first tries the next backend, too.
+    var isSlow = false
     var connection: Connection?
     var readySince: ContinuousClock.Instant?
     /// When calls could first use the current connection.
@@ -99,6 +101,20 @@ final class Subchannel: ConnectionOwner {
   }
 
   // MARK: - Outcomes of attempts
+
+  /// The time after which pick_first does not wait for this attempt alone.
+  /// Sources: gRFC A61; RFC 8305, section 5.
+  static let attemptDelay: Duration = .milliseconds(250)
+
+  /// Handles an attempt that has no outcome yet.
+  func attemptLasts(_ attempt: Connection) {
+    let isCurrent = state.withLock { state in
+      guard state.attempt === attempt else { return false }
+      state.isSlow = true
+      return true
+    }
+    if isCurrent { channel?.tryNext() }
+  }
 
   /// Handles a failed attempt.
   /// - Parameter attempt: Nil if no connection could be created.
@@ -216,7 +232,12 @@ final class Subchannel: ConnectionOwner {
   }
 
   func connectionClosed(_ connection: Connection, reason: String) {
-    channel?.state.withLock { $0.connections[ObjectIdentifier(connection)] = nil }
+    let isStopped = channel?.state.withLock { state in
+      state.connections[ObjectIdentifier(connection)] = nil
+      return state.isStopped
+    }
+    // A shutdown waits for it.
+    if isStopped == true { channel?.changed() }
     if connection.isReady {
       lost(connection, reason: reason)
     } else {

@@ -182,7 +182,7 @@ public struct ServiceAddress: Codable, Sendable, Hashable {
   }
 
   private static func isHostPort(_ text: String) -> Bool {
-    guard let colon = text.lastIndex(of: ":"), colon > text.startIndex,
+    guard !text.contains("/"), let colon = text.lastIndex(of: ":"), colon > text.startIndex,
       let port = Int(text[text.index(after: colon)...])
     else { return false }
     return (1...65_535).contains(port)

@@ -243,7 +243,9 @@ METADATA = (
             "YWJjZ",
             "YWJj,!",
             "YW Jj",
-            "YWJj, YWJj",
+            "YW Jj, YWJj",
+            "YWJj, YW Jj",
+            "YWJj YWJj",
             "YR==",
             "YR",
             "YWJjZGV=",
@@ -264,7 +266,16 @@ METADATA = (
     ]
     + [
         _call(f"x-test-bin {value!r}", OK, x_test_bin=value)
-        for value in ("", "YWJj", "YWJjZA", "YWJjZA==", "YWJj,YWI", "+/+/")
+        for value in (
+            "",
+            "YWJj",
+            "YWJjZA",
+            "YWJjZA==",
+            "YWJj,YWI",
+            "YWJj, YWI",
+            "YWJjZA== ,\tYWI=,",
+            "+/+/",
+        )
     ]
     + [
         _call(f"a name of {name!r}", grpc(FAILED), add=[(name, "x")])

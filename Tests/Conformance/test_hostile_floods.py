@@ -131,6 +131,23 @@ def test_pings_that_come_too_often_are_named(server):
         peer.close()
 
 
+def test_a_peer_may_ping_for_the_data_it_gets(server):
+    """grpc-go measures its bandwidth with a ping in each round trip that brings it data."""
+    peer = Peer(server.port)
+    try:
+        peer.greet()
+        peer.open(1)
+        for count in range(1_500):
+            peer.data(1, message(b"\x12\x02\x08\x01"), 0)  # one response, of one byte
+            before = peer.received.get(1, 0)
+            assert peer.until(lambda: peer.received.get(1, 0) > before), f"response {count}"
+            assert peer.ping(), f"ping {count}: {peer.goaways}"
+        peer.data(1, b"")
+        assert peer.outcome(1) == "grpc:0"
+    finally:
+        peer.close()
+
+
 def test_a_server_that_stops_says_so_twice():
     with Server() as server:
         peer = Peer(server.port)

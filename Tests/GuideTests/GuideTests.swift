@@ -6,6 +6,7 @@ import Protobuf
 import RPC
 import RPCInProcess
 import RPCTransport
+import Synchronization
 import Testing
 
 @testable import greeter
@@ -26,6 +27,25 @@ struct GuideTests {
     let channel = try InProcessChannel(services: [Greeter()])
     let texts = try await greet(["A", "B"], through: channel)
     #expect(texts == ["Hello, A!", "Hello, B!"])
+  }
+
+  /// Notes the codes that calls end with; nil is OK.
+  private final class Ends: ClientObserver, ClientCallObserver {
+    let codes = Mutex<[RPCError.Code?]>([])
+
+    func callStarted(_ method: MethodDescriptor) -> any ClientCallObserver { self }
+    func attemptStarted(_ attempt: Int, metadata: inout Metadata) {}
+    func attemptEnded(_ attempt: Int, _ outcome: AttemptOutcome) {}
+    func callEnded(_ error: RPCError?) { codes.withLock { $0.append(error?.code) } }
+  }
+
+  @Test("a stream is read to its end, so that the call ends with its status")
+  func streamsEnd() async throws {
+    let ends = Ends()
+    let channel = try InProcessChannel(services: [Greeter()])
+      .with(ChannelPolicy(observer: ends))
+    _ = try await greet(["A"], through: channel)
+    #expect(ends.codes.withLock { $0 } == [nil])
   }
 
   @Test("an invalid name is refused with the field in the details")

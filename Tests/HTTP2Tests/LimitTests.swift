@@ -127,6 +127,32 @@ struct LimitTests {
     #expect(goAway(pipe) != nil || pipe.errors.contains(.flooded))
   }
 
+  @Test("a peer may ping once for each frame that brings it data, on either side")
+  func measuringPings() throws {
+    var limits = SessionLimits()
+    limits.controlFrames = .init(burst: 50, perSecond: 1)
+    let pipe = try Pipe(limits: limits)
+    let stream = try pipe.client.submitRequest(Pipe.request())
+    pipe.run()
+    let key = try #require(pipe.keys[1])
+    pipe.server.submitResponse(key, .fixed(SessionTests.ok), endsStream: false)
+    let count = Int(SessionLimits().controlFrames.burst) + 100
+    for _ in 0..<count {
+      _ = pipe.client.submitData(stream, [1])
+      _ = pipe.server.submitData(key, [1])
+      pipe.run()
+      pipe.client.submitPing(1)
+      pipe.server.submitPing(1)
+      pipe.run()
+    }
+    #expect(pipe.errors.isEmpty)
+    #expect(pipe.clientSaw.filter { $0 == .pong(1) }.count == count)
+    #expect(pipe.serverSaw.filter { $0 == .pong(1) }.count == count)
+    for _ in 0..<4 { pipe.client.submitPing(2) }
+    pipe.run()
+    #expect(pipe.clientSaw.contains(.goAway(1, .enhanceYourCalm)))
+  }
+
   @Test("responses that nobody reads end the connection")
   func unfetchedAnswers() throws {
     let pipe = try Pipe()

@@ -73,6 +73,24 @@ struct AttemptStateTests {
     #expect(state.apply(Self.failed(5)) == .settle(5))
   }
 
+  @Test("a factor of any size leads to the maximum at most")
+  func largeFactor() {
+    var policy = Self.retry
+    for factor in [1e300, .infinity] {
+      policy.backoffMultiplier = factor
+      #expect(policy.backoff(0, random: 0.5) == .milliseconds(100))
+      #expect(policy.backoff(4, random: 0.5) == .milliseconds(150))
+    }
+  }
+
+  @Test("of several pushbacks none is a time to wait")
+  func repeatedPushback() {
+    let name = RPCError.pushbackName
+    #expect(AttemptFailure.Pushback([name: "5"]) == .after(.milliseconds(5)))
+    #expect(AttemptFailure.Pushback([name: "5", name: "6"]) == .stop)
+    #expect(AttemptFailure.Pushback(["x": "5"]) == .none)
+  }
+
   @Test("the jitter is 20 % either way")
   func jitter() {
     #expect(Self.retry.backoff(0, random: 0) == .milliseconds(80))
@@ -176,6 +194,28 @@ struct AttemptStateTests {
     failed(1, .internalError), failed(1, progress: .unprocessed), failed(1, throttled: true),
     failed(1, pushback: .stop), failed(1, pushback: .after(.seconds(1))),
   ]
+
+  @Test("a failure costs a token if it could be retried, or if its server forbids that")
+  func tokens() {
+    let failure = { AttemptFailure(RPCError($0, "no"), pushback: $1) }
+    for rule in [MethodConfig.Execution.once, .retry(Self.retry), .hedge(Self.hedging)] {
+      let state = AttemptState(rule)
+      #expect(state.costsToken(failure(.unavailable, .none)) == (rule != .once))
+      #expect(!state.costsToken(failure(.notFound, .none)))
+      #expect(state.costsToken(failure(.notFound, .stop)))
+    }
+  }
+
+  @Test("a response that puts back more tokens than there are fills the throttle")
+  func largeRatio() {
+    let throttle = RetryThrottle(RetryThrottling(tokensMax: 10, tokenRatio: 1e300))
+    for _ in 0..<10 { throttle.failed() }
+    throttle.succeeded()
+    for _ in 0..<4 { throttle.failed() }
+    #expect(throttle.isOpen)
+    throttle.failed()
+    #expect(!throttle.isOpen)
+  }
 
   @Test("a throttle stops retries at half of its tokens; responses refill it")
   func throttle() {

@@ -102,6 +102,20 @@ struct ClientLifetimeTests {
     }
   }
 
+  @Test("calls wait for the first resolution of a name, but not for one that follows a failure")
+  func failedName() {
+    var state = NameState(isAddress: false)
+    #expect(!state.isPending)
+    let steps: [(NameState.Input, Bool)] = [
+      (.wanted, true), (.failed, false), (.waited, false), (.failed, false), (.waited, false),
+      (.resolved, false), (.doubted, true),
+    ]
+    for (input, isPending) in steps {
+      _ = state.apply(input)
+      #expect(state.isPending == isPending, "\(input)")
+    }
+  }
+
   @Test("a channel's state is that of its best backend")
   func connectivity() {
     #expect(Connectivity([.transientFailure, .ready, .connecting]) == .ready)

@@ -146,11 +146,28 @@ struct MetadataTests {
     #expect(metadata.map(\.name) == ["b", "c-bin"])
   }
 
-  @Test("joined binary values are split on commas before decoding")
-  func joined() {
-    let metadata = Metadata(wire: ["x-bin": "AQ==,Ag,Aw=="])
+  @Test(
+    "joined binary values are split on commas and the space around them, before decoding",
+    arguments: ["AQ==,Ag,Aw==", "AQ, Ag== , Aw", "AQ\t,\t Ag,Aw"])
+  func joined(field: String) {
+    let metadata = Metadata(wire: ["x-bin": field])
     #expect(metadata.values("x-bin") == [.binary([1]), .binary([2]), .binary([3])])
     #expect(metadata[binary: "x-bin"] == [1])
+    #expect(MetadataRules.allows(trailers: metadata.list))
+  }
+
+  @Test(
+    "space that is not beside a comma is no base64",
+    arguments: ["A Q", " AQ", "AQ ", "A Q,Ag", "AQ, A g", " AQ,Ag", "AQ,Ag ", "AQ;Ag"])
+  func spaced(field: String) {
+    #expect(!MetadataRules.allows(trailers: ["x-bin": field]))
+  }
+
+  @Test("empty values stay, with and without space")
+  func emptyValues() {
+    for field in [",", ", ", " ,"] {
+      #expect(Metadata(wire: ["x-bin": field]).values("x-bin") == [.binary([]), .binary([])])
+    }
   }
 
   @Test("a text that is too long is truncated at a character boundary")

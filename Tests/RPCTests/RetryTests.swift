@@ -346,6 +346,28 @@ struct RetryTests {
     await service.witness.saw("given up")
   }
 
+  @Test("a server's pushback holds up a hedged call until its deadline, or until it is cancelled")
+  func hedgePushback() async throws {
+    let policy = HedgingPolicy(
+      attemptsMax: 2, hedgingDelay: .seconds(3600), nonFatalCodes: [.unavailable])
+    let turn = FlakyService.Turn.fail(.unavailable, pushback: "1000000")
+    let channel = try Self.channel(FlakyService([turn]), .hedge(policy))
+    var options = CallOptions()
+    options.timeout = .milliseconds(50)
+    let short = options
+    #expect(
+      await failure { _ = try await channel.call(FlakyService.unary, "x", options: short) }?.code
+        == .deadlineExceeded)
+    let service = FlakyService([turn])
+    let other = try Self.channel(service, .hedge(policy))
+    let stream: ResponseStream<Text> = try await other.serverStreaming(
+      FlakyService.repeat, Text("x"))
+    let reader = Task { await failure { for try await _ in stream {} } }
+    try await eventually { !service.previous.isEmpty }
+    stream.cancel()
+    #expect(await reader.value?.code == .cancelled)
+  }
+
   @Test("a dropped stream is cancelled between two attempts too")
   func dropped() async throws {
     let service = FlakyService([.fail(.unavailable, pushback: "1000000")])

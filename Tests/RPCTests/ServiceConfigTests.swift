@@ -61,6 +61,13 @@ struct ServiceConfigTests {
         == .roundRobin)
   }
 
+  @Test("without a name of a service there are no health checks; an empty one is the server")
+  func health() throws {
+    #expect(try ServiceConfig(json: #"{"healthCheckConfig": {}}"#).healthService == nil)
+    #expect(
+      try ServiceConfig(json: #"{"healthCheckConfig": {"serviceName": ""}}"#).healthService == "")
+  }
+
   @Test("every invalid field is reported in one error")
   func problems() {
     let json = """

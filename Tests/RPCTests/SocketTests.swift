@@ -147,6 +147,27 @@ struct SocketTests {
     try await listener.close()
   }
 
+  @Test("pick_first tries the next backend beside one that says nothing, and gives that up")
+  func muteFirst() async throws {
+    let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .bind(host: "127.0.0.1", port: 0).get()
+    let port = try #require(listener.localAddress?.port)
+    try await withServer(try echoDispatcher()) { _, address, loops in
+      var configuration = ClientConfiguration(
+        targets: [HostPort(host: "127.0.0.1", port: port), address])
+      configuration.balancing.policy = .pickFirst(shuffled: false)
+      configuration.connectMax = .seconds(3600)
+      let channel = try ClientChannel(configuration: configuration, loops: loops)
+      var options = CallOptions()
+      options.timeout = .seconds(30)
+      let within = options
+      #expect(await failure { _ = try await channel.echo("x", options: within) } == nil)
+      try await eventually { channel.state.withLock { $0.connections.count } == 1 }
+      await channel.shutdown()
+    }
+    try await listener.close()
+  }
+
   // MARK: - Keepalive of a client
 
   @Test("a client pings a server that is silent during a call, and drops it")

@@ -72,8 +72,13 @@ struct StatusTests {
         head: [(":status", "200"), ("content-type", "text/html")], body: one,
         trailers: [("grpc-status", "0")], code: .unknown),
       failed("Trailers-Only", [("grpc-status", "5"), ("grpc-message", "no")], .notFound, "no"),
-      failed("a code that is unknown", [("grpc-status", "99")], .unknown),
+      failed(
+        "a code that is unknown", [("grpc-status", "99")], .unknown, "the status 99 is not known"),
       failed("a code that is no number", [("grpc-status", "five")], .unknown),
+      failed("a code with a sign", [("grpc-status", "+0")], .unknown),
+      failed("a status twice", [("grpc-status", "5"), ("grpc-status", "5")], .notFound),
+      failed("two statuses", [("grpc-status", "0"), ("grpc-status", "5")], .unknown),
+      failed("two statuses, OK last", [("grpc-status", "5"), ("grpc-status", "0")], .unknown),
       failed(
         "a percent-encoded message", [("grpc-status", "2"), ("grpc-message", "%E9%A9%BF%20x")],
         .unknown, "驿 x"),

@@ -87,6 +87,17 @@ struct TLSTests {
     }
   }
 
+  @Test("an expired certificate is refused, and the error does not blame its authority alone")
+  func expired() async throws {
+    let files = try TestCertificates()
+    defer { withExtendedLifetime(files) {} }
+    try await with(server: files.expiredServer, client: files.client) { channel in
+      let error = await failure { _ = try await channel.echo("x") }
+      #expect(error?.code == .unavailable)
+      #expect(error?.message.contains("not valid today") == true)
+    }
+  }
+
   @Test("a plaintext client of a TLS server fails, and vice versa")
   func mixed() async throws {
     let files = try TestCertificates()

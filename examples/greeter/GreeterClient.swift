@@ -27,6 +27,8 @@ func greet(_ names: [String], through channel: any Channel) async throws -> [Str
     if let greeting = try await greetings.next() { texts.append(greeting.text) }
   }
   try await call.finishSending()
+  // The status of the call comes behind its last response.
+  while let greeting = try await greetings.next() { texts.append(greeting.text) }
   return texts
 }
 // guide: end

@@ -11,6 +11,8 @@ final class TestCertificates: Sendable {
   let server: ServerTLS
   /// Certified for `localhost` only, not for the address.
   let namedServer: ServerTLS
+  /// Certified until yesterday.
+  let expiredServer: ServerTLS
   let mutualServer: ServerTLS
   let client: ClientTLS
   let mutualClient: ClientTLS
@@ -31,6 +33,9 @@ final class TestCertificates: Sendable {
     namedServer = ServerTLS(
       identity: try authority.issue(
         "named", uri: Self.serverURI, hasAddress: false, into: folder))
+    expiredServer = ServerTLS(
+      identity: try authority.issue(
+        "expired", uri: Self.serverURI, end: -86_400, into: folder))
     mutualServer = ServerTLS(
       identity: serverFiles, clients: .required(authorities: authorities))
     client = ClientTLS(authorities: authorities)
@@ -65,8 +70,9 @@ final class TestCertificates: Sendable {
         issuerPrivateKey: key)
     }
 
+    /// - Parameter end: The end of the certificate's validity, in seconds from now.
     func issue(
-      _ subject: String, uri: String, hasAddress: Bool = true, into folder: URL
+      _ subject: String, uri: String, hasAddress: Bool = true, end: Double = 3600, into folder: URL
     ) throws -> TLSFiles {
       var names: [GeneralName] = [.dnsName("localhost"), .uniformResourceIdentifier(uri)]
       if hasAddress {
@@ -76,7 +82,8 @@ final class TestCertificates: Sendable {
       let leaf = try Certificate(
         version: .v3, serialNumber: .init(),
         publicKey: Certificate.PrivateKey(leafKey).publicKey,
-        notValidBefore: .now.addingTimeInterval(-60), notValidAfter: .now.addingTimeInterval(3600),
+        notValidBefore: .now.addingTimeInterval(end - 3660),
+        notValidAfter: .now.addingTimeInterval(end),
         issuer: name, subject: try DistinguishedName { CommonName(subject) },
         signatureAlgorithm: .ecdsaWithSHA256,
         extensions: try Certificate.Extensions {
