@@ -1,5 +1,6 @@
 public import Logging
 public import RPC
+internal import Storage
 
 /// Turns a handler's errors into gRPC statuses, in one place. An error that is not a
 /// ``ServiceFailure`` is logged with its cause, once; the caller gets INTERNAL without the cause.
@@ -35,15 +36,24 @@ public struct FailureMapping: ServerInterceptor {
     if let failure = asServiceFailure(error, FieldNames(askedIn: metadata)) {
       if failure.code == .unavailable {
         logger.warning(
-          "refused", metadata: ["method": "\(method)", "cause": "\(String(reflecting: error))"])
+          "refused", metadata: ["method": "\(method)", "cause": "\(cause(of: error))"])
       }
       return ServiceKit.status(of: failure, domain: domain, language: language)
     }
     logger.error(
       "handler failed",
-      metadata: ["method": "\(method)", "cause": "\(String(reflecting: error))"])
+      metadata: ["method": "\(method)", "cause": "\(cause(of: error))"])
     return ServiceKit.status(of: InternalFailure(), domain: domain, language: language)
   }
+}
+
+/// Returns what the log says of an error. What an engine says of its server, disk or file tells an
+/// operator what to do; what it says of a statement may hold stored values, and is left out.
+private func cause(of error: any Error) -> String {
+  let text = String(reflecting: error)
+  guard let error = error as? StorageError, let detail = error.debugDetail else { return text }
+  if case .statement = error { return text }
+  return "\(text): \(detail)"
 }
 
 private struct InternalFailure: ServiceFailure {

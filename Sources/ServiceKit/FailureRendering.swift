@@ -101,7 +101,8 @@ func asServiceFailure(
 private func commonFailure(of error: StorageError) -> CommonFailure? {
   switch error {
   case .busy, .contention: .storageBusy
-  case .full, .io, .closed, .unreachable, .indeterminate, .outdatedKey: .storageUnavailable
+  case .full, .io, .closed, .unreachable, .forbidden, .indeterminate, .outdatedKey:
+    .storageUnavailable
   case .requestIDReused: .requestIDReused
   case .invalidPageToken: .invalidPageToken
   case .foreignCursor, .expiredCursor: .invalidCursor

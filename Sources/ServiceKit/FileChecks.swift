@@ -31,16 +31,7 @@ public func explained(_ error: any Error, database url: String) -> any Error {
   if case .keyring = error { return error }
   let store = url.hasPrefix("sqlite:") ? String(url.dropFirst("sqlite:".count)) : "PostgreSQL"
   let detail = error.debugDetail.map { " (\($0))" } ?? ""
-  let remedy =
-    switch error {
-    case .locked: ": stop that process first; one process at a time owns a SQLite store"
-    case .io: ": check that its folder exists, and that this user may write there"
-    case .full: ": make room on its disk"
-    case .unreachable: ": check that the server runs, and its address in `database`"
-    case .newerSchema: ": start the version that wrote it, or a later one"
-    case .corrupt: ": restore a backup (yijia backup restore)"
-    default: ""
-    }
+  let remedy = error.remedy.map { ": \($0)" } ?? ""
   return ConfigurationError("the store \(store): \(error)\(detail)\(remedy)")
 }
 

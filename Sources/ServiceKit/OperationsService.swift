@@ -84,8 +84,13 @@ public struct OperationsService: OperationsServiceProtocol {
     guard let database = database as? any CopyableDatabase else {
       throw OperationsFailure.taskUnsupported
     }
-    try await database.copy(to: task.path) { done, total in
-      try await report("bytes", done, total)
+    do {
+      try await database.copy(to: task.path) { done, total in
+        try await report("bytes", done, total)
+      }
+    } catch let error as StorageError {
+      // The fault is the copy's, rarely the store's: a call to the store would say more.
+      throw OperationsFailure.copyFailed(error.debugDetail ?? "\(error)")
     }
     return TaskResult(true, [])
   }
@@ -115,6 +120,8 @@ public struct OperationsService: OperationsServiceProtocol {
 enum OperationsFailure: ServiceFailure {
   /// The store's engine has its own tools for it.
   case taskUnsupported
+  /// The copy of the store can't be made there. Holds what is wrong, in English.
+  case copyFailed(String)
   /// A keyring's file can't be used, or is not that of the store. Holds what is wrong, in English.
   case keyringRefused(String)
 
@@ -122,6 +129,7 @@ enum OperationsFailure: ServiceFailure {
   var reason: String {
     switch self {
     case .taskUnsupported: "TASK_UNSUPPORTED"
+    case .copyFailed: "COPY_FAILED"
     case .keyringRefused: "KEYRING_REFUSED"
     }
   }
@@ -131,6 +139,11 @@ enum OperationsFailure: ServiceFailure {
       LocalizedText(
         zh: "该存储引擎请使用其自带的备份工具。",
         en: "This store's engine has tools of its own for it.")
+    case .copyFailed(let reason):
+      LocalizedText(
+        zh: "未能复制数据（\(reason)）：目标须有足够空间，且运行本服务的用户可以写入。",
+        en: "The store was not copied (\(reason)): the copy needs room, and the user that runs the "
+          + "service must be able to write there.")
     case .keyringRefused(let reason):
       LocalizedText(
         zh: "密钥文件不可用，仍使用原有密钥：\(reason)",

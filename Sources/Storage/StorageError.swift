@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#endif
+
 /// The errors of a store. Engines map their own errors to these cases.
 ///
 /// `description` contains no SQL, arguments or paths, so it may be logged anywhere; `debugDetail`
@@ -12,6 +18,8 @@ public enum StorageError: Error, Sendable, Hashable {
   case io(Detail)
   /// The database server is unreachable or failing over: try again later. Nothing was done.
   case unreachable(Detail)
+  /// The database server does not let this user do what the store needs.
+  case forbidden(Detail)
   /// The connection was lost during the commit: it was stored completely or not at all. A retry
   /// with the same request id determines which.
   case indeterminate(Detail)
@@ -100,6 +108,12 @@ public enum StorageError: Error, Sendable, Hashable {
     public init(_ text: String) {
       self.text = text
     }
+    /// - Parameters:
+    ///   - place: The file, or what was done to it.
+    ///   - code: The `errno` of the failed call.
+    package init(_ place: String, errno code: Int32) {
+      text = "\(place): \(String(cString: strerror(code)))"
+    }
     public var description: String { "…" }
     public var debugDescription: String { "…" }
   }
@@ -112,6 +126,7 @@ extension StorageError: CustomStringConvertible, CustomDebugStringConvertible {
     case .full: "the store has no space left"
     case .io: "the store failed to read or write"
     case .unreachable: "the store can't be reached"
+    case .forbidden: "the database refuses this user what the store needs"
     case .indeterminate: "the connection to the store was lost during a commit"
     case .corrupt: "the store is damaged"
     case .constraint(let constraint):
@@ -146,8 +161,24 @@ extension StorageError: CustomStringConvertible, CustomDebugStringConvertible {
     switch self {
     case .full(let detail), .io(let detail), .corrupt(let detail), .locked(let detail),
       .statement(let detail), .address(let detail), .unreachable(let detail),
-      .indeterminate(let detail):
+      .indeterminate(let detail), .forbidden(let detail):
       detail.text
+    default: nil
+    }
+  }
+
+  /// What an operator can do about it; `nil` where the description says it, or nothing helps.
+  public var remedy: String? {
+    switch self {
+    case .locked: "stop that process first; one process at a time owns a SQLite store"
+    case .io: "check that its folder exists, and that this user may write there"
+    case .full: "make room on its disk"
+    case .unreachable: "check that the server runs and takes writes, and the store's address"
+    case .forbidden:
+      "make this user the owner of the store's schema, or grant it USAGE and CREATE there and all "
+        + "rights on its tables"
+    case .newerSchema: "start the version that wrote it, or a later one"
+    case .corrupt: "restore a backup (yijia backup restore)"
     default: nil
     }
   }

@@ -42,6 +42,15 @@ struct ConnectionSlot {
     }
   }
 
+  /// Whether unsent data remain.
+  var isSending: Bool {
+    switch state {
+    case .writing(let line): line.pipeline.isSending
+    case .reading(let line): line.pipeline.isSending
+    case .down, .connecting: false
+    }
+  }
+
   /// Returns how long the server has owed an answer; `nil` if there is no connection.
   func silence(at now: ContinuousClock.Instant) -> Duration? {
     switch state {

@@ -35,6 +35,8 @@ final class Engine: Sendable {
   let signal = FeedSignal()
   let statistics = Mutex(WriterStatistics())
   private let mailbox = Mutex(Mailbox())
+  /// The loop, while it is lent to callers. Locked before the mailbox.
+  private let loan = Mutex<EngineLoop?>(nil)
   /// An eventfd, readable while the mailbox has new messages. Closed in `deinit`.
   let bell: Int32
 
@@ -49,7 +51,7 @@ final class Engine: Sendable {
     _ = Glibc.close(bell)
   }
 
-  /// Adds a caller's message to the mailbox.
+  /// Adds a caller's message to the mailbox, and handles it if the loop is lent.
   ///
   /// - Throws: `StorageError.busy` if the queue is full, `.closed`.
   func submit(_ message: Message) throws(StorageError) {
@@ -65,17 +67,39 @@ final class Engine: Sendable {
       return (nil, new == 0)
     }
     if let error { throw error }
-    if isFirst { ring() }
+    if isFirst && !takeTurn() { ring() }
   }
 
-  /// Adds a message of one of the engine's helper threads; accepted after `close`, too.
+  /// Handles the messages in the place of the engine's thread, if that has lent its loop.
+  ///
+  /// - Returns: Whether the thread need not be woken.
+  private func takeTurn() -> Bool {
+    loan.withLock { loan in
+      guard let loop = loan else { return false }
+      loan = nil
+      return loop.turn()
+    }
+  }
+
+  /// Lends the loop to the next caller. For the engine's thread.
+  func lend(_ loop: EngineLoop) {
+    loan.withLock { $0 = loop }
+  }
+
+  /// Takes the loop back, and waits for a caller that is using it. For the engine's thread.
+  func reclaim() {
+    loan.withLock { $0 = nil }
+  }
+
+  /// Adds a message of one of the engine's helper threads, or of a canceled task; accepted after
+  /// `close`, too. Always wakes the thread, because such a message changes what it waits for.
   func post(_ message: Message) {
-    let isFirst = mailbox.withLock { box -> Bool in
+    let isAdded = mailbox.withLock { box -> Bool in
       if box.isOver { return false }
       box.messages.append(message)
-      return box.messages.count == 1
+      return true
     }
-    if isFirst { ring() }
+    if isAdded { ring() }
   }
 
   /// Rejects further calls.

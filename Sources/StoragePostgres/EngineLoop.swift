@@ -5,8 +5,14 @@ internal import Glibc
 internal import Storage
 internal import Synchronization
 
-/// The engine's thread: drives all connections by one `poll`. No thread blocks per call.
-final class EngineLoop {
+/// Drives all connections by one `poll`, on the engine's thread. No thread blocks per call.
+///
+/// While the thread waits and no call is unanswered, it lends the loop to the next caller, who
+/// sends the call without waking the thread first. What is confined to the engine's thread is in
+/// this sense confined to whoever drives the loop, which is one thread at a time.
+// Guard: touched by the engine's thread, and by a caller only between `lend` and `reclaim`, under
+// the lock of the loan.
+final class EngineLoop: @unchecked Sendable {
   private let engine: Engine
   private var options: PostgresOptions { engine.options }
   /// Slot 0 writes, the others read. The last one is a spare that serves only the read phases of
@@ -14,12 +20,21 @@ final class EngineLoop {
   private var slots: [ConnectionSlot]
   private var reads: Deque<ReadJob> = []
   private var writes: WriteQueue
+  /// The committed writes whose callers are still to be told. They are told once the loop is lent,
+  /// so that a caller who goes on to its next call finds it lent.
+  private var stored: [any WriteJob] = []
   /// The number of read phases queued so far.
   private var phases = 0
   private var isClosing = false
   /// Whether the tasks of some writes were canceled, which are still to be answered.
   private var hasForgotten = false
   private var lastTick = ContinuousClock.now
+  private var lastMessage = ContinuousClock.now
+  /// The largest number of messages taken at a time since the thread last waited with nothing to
+  /// do.
+  private var messagesAtOnce = 0
+  /// Whether the thread waits without a time limit.
+  private var isAsleep = false
   /// The polled descriptors: the eventfd, then one per slot.
   private var polls: [pollfd]
   /// The reason why the last connection was lost or refused.
@@ -27,6 +42,9 @@ final class EngineLoop {
 
   /// The interval at which timeouts, slow queries and lost connections are handled.
   private static let tick = Duration.milliseconds(50)
+  /// How long after the last message the thread still looks at the time, so that it need not be
+  /// woken for the timeouts of the next call.
+  static let awakeMax = Duration.seconds(1)
 
   init(_ engine: Engine) {
     self.engine = engine
@@ -41,21 +59,31 @@ final class EngineLoop {
   /// Runs until the engine is closed and every queued call is answered.
   func run() {
     while true {
-      let (messages, isClosed) = engine.take(
-        waitingReads: reads.count, waitingWrites: writes.count)
-      isClosing = isClosed
-      for message in messages { take(message) }
-      if hasForgotten {
-        hasForgotten = false
-        for phase in writes.forget() { phase.fail(CancellationError()) }
-      }
-      dispatch()
+      _ = turn()
       if isClosing && isIdle && engine.end() { break }
-      for slot in slots { slot.flush() }
       wait()
     }
+    for write in stored { write.finish(nil) }
     for index in slots.indices { slots[index].close() }
     engine.signal.finish()
+  }
+
+  /// Takes the messages and sends what can be sent.
+  ///
+  /// - Returns: Whether the thread, if it waits meanwhile, waits for the right events.
+  func turn() -> Bool {
+    let (messages, isClosed) = engine.take(waitingReads: reads.count, waitingWrites: writes.count)
+    isClosing = isClosed
+    messagesAtOnce = max(messagesAtOnce, messages.count)
+    if !messages.isEmpty { lastMessage = .now }
+    for message in messages { take(message) }
+    if hasForgotten {
+      hasForgotten = false
+      for phase in writes.forget() { phase.fail(CancellationError()) }
+    }
+    dispatch()
+    for slot in slots { slot.flush() }
+    return !isAsleep && !slots.contains { $0.isLost || $0.isSending }
   }
 
   /// Whether no call is unanswered and no connection attempt is running.
@@ -299,11 +327,22 @@ final class EngineLoop {
   private func wait() {
     polls[0] = pollfd(fd: engine.bell, events: Int16(POLLIN), revents: 0)
     for index in slots.indices { polls[index + 1] = slots[index].poll }
-    let isQuiet = isIdle && slots.allSatisfy { $0.isUp || $0.isUnused }
+    let isIdle = isIdle
+    isAsleep =
+      isIdle && slots.allSatisfy { $0.isUp || $0.isUnused }
+      && ContinuousClock.now - lastMessage > Self.awakeMax
     // libpq closes the socket of a lost connection, which poll would not report.
     let isAnyLost = slots.contains(where: \.isLost)
-    let timeout: Int32 = isAnyLost ? 0 : isQuiet ? -1 : Int32(Self.tick / .milliseconds(1))
+    let timeout: Int32 = isAnyLost ? 0 : isAsleep ? -1 : Int32(Self.tick / .milliseconds(1))
+    // Calls that arrive together are better sent together, by the thread.
+    let isLent = isIdle && !isAnyLost && messagesAtOnce <= 1
+    if isIdle { messagesAtOnce = 0 }
+    let answered = stored
+    stored = []
+    if isLent { engine.lend(self) }
+    for write in answered { write.finish(nil) }
     _ = poll(&polls, nfds_t(polls.count), timeout)
+    engine.reclaim()
     if polls[0].revents != 0 { engine.silence() }
     for index in slots.indices where polls[index + 1].revents != 0 || slots[index].isLost {
       receive(index)
@@ -333,7 +372,7 @@ final class EngineLoop {
         $0.writes += group.count
         $0.commits += 1
       }
-      for write in group { write.job.finish(nil) }
+      stored += group.map(\.job)
       if hasEvents { engine.signal.wake() }
     case .unsure(let group, let warning):
       writes.ended()

@@ -93,7 +93,8 @@ final class PostgresLink: @unchecked Sendable {
 
   /// The connection's last error message.
   var message: String {
-    PQerrorMessage(handle).map { String(cString: $0) } ?? "no connection"
+    let text = PQerrorMessage(handle).map { String(cString: $0) } ?? "no connection"
+    return text.trimmingCharacters(in: .whitespacesAndNewlines)
   }
 
   var isLost: Bool { PQstatus(handle) != CONNECTION_OK }

@@ -41,6 +41,7 @@ struct PostgresSession: Sendable {
       SET statement_timeout = \(milliseconds(options.statementMax));
       SET lock_timeout = \(milliseconds(options.silenceMax));
       SET idle_in_transaction_session_timeout = \(milliseconds(options.silenceMax));
+      \(withoutOtherLimits);
       SET standard_conforming_strings = on;
       SET plan_cache_mode = force_generic_plan;
       SET jit = off;
@@ -66,6 +67,13 @@ struct PostgresSession: Sendable {
     return (link, session)
   }
 
+  /// Switches off the limits of a session that only some versions of the server have: it may be
+  /// idle for any time, and a transaction is limited by its statements.
+  fileprivate static let withoutOtherLimits = """
+    SELECT set_config(name, '0', false) FROM pg_settings
+    WHERE name IN ('idle_session_timeout', 'transaction_timeout')
+    """
+
   private static func serverStart(_ link: PostgresLink) throws(StorageError) -> Int64 {
     let rows = try link.rows(
       """
@@ -81,7 +89,13 @@ struct PostgresSession: Sendable {
   /// alone stored and may still lose to a promoted standby. A reader would take them for
   /// acknowledged.
   private static func awaitStandbys(_ link: PostgresLink) throws(StorageError) {
-    try link.run("SELECT pg_logical_emit_message(true, 'yijia', '')")
+    // Whatever the defaults of the server and of this user are: the commit waits, and the server
+    // warns if it stops waiting.
+    try link.run(
+      """
+      SET client_min_messages = warning; BEGIN; SET LOCAL synchronous_commit = on;
+      SELECT pg_logical_emit_message(true, 'yijia', ''); COMMIT
+      """)
     if let warning = link.takeWarning() {
       throw .unreachable(.init("the server doesn't wait for its standbys: \(warning)"))
     }
@@ -109,7 +123,10 @@ struct PostgresSession: Sendable {
   init(_ link: PostgresLink) throws(StorageError) {
     let rows = try link.rows("SELECT current_schema() AS name")
     guard let schema = try rows.first?.optionalText("name") else {
-      throw .address(.init("the search path names no schema"))
+      throw .address(
+        .init(
+          "the search path names no schema that is there: make it (CREATE SCHEMA), or name it by "
+            + "a-z, 0-9 and _ only, then it is made"))
     }
     // FNV-1a over a fixed name: the same in every replica.
     let hash = "yijia \(schema)".utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) {
@@ -251,8 +268,10 @@ struct PostgresMigrator {
     try link.run(
       """
       SET client_min_messages = warning; SET statement_timeout = 0; SET lock_timeout = 0;
-      BEGIN ISOLATION LEVEL READ COMMITTED
+      \(PostgresSession.withoutOtherLimits)
       """)
+    // By itself: where the default is another level, nothing may be asked before it.
+    try link.run("BEGIN ISOLATION LEVEL READ COMMITTED")
     _ = try link.rows("SELECT pg_advisory_xact_lock(?1)", [.integer(session.lock)])
     try body(link)
     try link.run("COMMIT")
@@ -269,7 +288,7 @@ struct PostgresMigrator {
     // CREATE SCHEMA IF NOT EXISTS fails in a race, so concurrent starts are serialized by a lock.
     try link.run(
       """
-      BEGIN; SELECT pg_advisory_xact_lock(0); CREATE SCHEMA IF NOT EXISTS \(path); COMMIT
+      BEGIN; SELECT pg_advisory_xact_lock(0); CREATE SCHEMA IF NOT EXISTS "\(path)"; COMMIT
       """)
   }
 
@@ -292,15 +311,23 @@ struct PostgresMigrator {
   private func checkDatabase(_ link: PostgresLink) throws {
     let rows = try link.rows(
       """
-      SELECT datcollate AS collation, pg_encoding_to_char(encoding) AS encoding
-      FROM pg_database WHERE datname = current_database()
+      SELECT datname AS name, datcollate AS collation, pg_encoding_to_char(encoding) AS encoding,
+             coalesce(to_jsonb(d) ->> 'datlocprovider', 'c') AS provider
+      FROM pg_database AS d WHERE datname = current_database()
       """)
-    guard let row = rows.first, ["C", "POSIX"].contains(try row.text("collation")),
-      try row.text("encoding") == "UTF8"
-    else {
+    guard let row = rows.first else { return }
+    let (collation, encoding) = (try row.text("collation"), try row.text("encoding"))
+    // The providers of collations: c the C library, i ICU, b the server itself, always bytewise.
+    let provider = try row.text("provider")
+    let isBytewise = provider == "b" || provider == "c" && ["C", "POSIX"].contains(collation)
+    guard isBytewise, encoding == "UTF8" else {
       throw StorageError.address(
         .init(
-          "make the database with TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"))
+          """
+          its database \(try row.text("name")) has encoding \(encoding) and collation \
+          \(provider == "i" ? "ICU" : collation): make one with TEMPLATE template0 ENCODING 'UTF8' \
+          LC_COLLATE 'C' LC_CTYPE 'C'\(provider == "i" ? " LOCALE_PROVIDER libc" : "")
+          """))
     }
   }
 }

@@ -51,6 +51,7 @@ struct ServerError: Error, Equatable {
     case "53100": return .full(text)
     case "53200": return .io(text)
     case "57014": return .busy
+    case "42501": return .forbidden(.init(message))
     case "XX001", "XX002": return .corrupt(text)
     default: break
     }
@@ -77,7 +78,7 @@ extension StorageError {
   /// the session setup, the call is not at fault.
   var asOutage: StorageError {
     switch self {
-    case .unreachable, .busy, .io, .full: self
+    case .unreachable, .busy, .io, .full, .forbidden: self
     default: .unreachable(.init(debugDetail ?? description))
     }
   }

@@ -11,7 +11,7 @@ final class FileLock: Sendable {
   /// - Throws: `StorageError.locked` naming the owner, `.io`.
   init(path: String) throws(StorageError) {
     descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-    guard descriptor >= 0 else { throw .io(.init("\(path): errno \(errno)")) }
+    guard descriptor >= 0 else { throw .io(.init(path, errno: errno)) }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       let owner = FileLock.owner(descriptor)
       _ = Glibc.close(descriptor)

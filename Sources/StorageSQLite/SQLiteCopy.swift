@@ -20,7 +20,7 @@ extension SQLiteDatabase: CopyableDatabase {
     let queue = try file.openReader()
     // VACUUM INTO accepts an empty file, so it is created here with mode 0600.
     let descriptor = Glibc.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
-    guard descriptor >= 0 else { throw StorageError.io(.init("\(path): errno \(errno)")) }
+    guard descriptor >= 0 else { throw StorageError.io(.init(path, errno: errno)) }
     defer { _ = Glibc.close(descriptor) }
     let copying = Task {
       try await EngineThread.start("sqlite copy", leaving: DispatchGroup()) { done in
@@ -57,7 +57,7 @@ extension SQLiteDatabase: CopyableDatabase {
         group.cancelAll()
       }
       guard fsync(descriptor) == 0 else {
-        throw StorageError.io(.init("\(path): fsync: errno \(errno)"))
+        throw StorageError.io(.init("\(path): fsync", errno: errno))
       }
       try await progress(total, total)
       try queue.close()

@@ -33,7 +33,7 @@ struct SQLiteFile: Sendable {
     // SQLite gives the WAL file the permissions of the database file, which is therefore created
     // first, with mode 0600.
     let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-    guard descriptor >= 0 else { throw .io(.init("\(path): errno \(errno)")) }
+    guard descriptor >= 0 else { throw .io(.init(path, errno: errno)) }
     _ = Glibc.close(descriptor)
     return try mapped {
       let queue = try DatabaseQueue(path: path, configuration: configuration())

@@ -458,36 +458,3 @@ def test_a_word_that_is_not_known_is_answered_with_those_that_are(binaries, word
 ])
 def test_a_store_is_moved_from_sqlite_to_postgresql_only(binaries, tmp_path, words, told):
     assert told in run(binaries, "data", "move", *words, status=64)
-
-
-# Stores
-
-def test_a_configuration_of_any_name_is_of_the_service_that_is_said(running, binaries, tmp_path):
-    config = tmp_path / "production.yaml"
-    config.write_text((running.folder / "members.yaml").read_text())
-    told = run(binaries, "audit", "verify", "--config", config)
-    assert "production.yaml" in told and "--service members" in told
-    tls = running.folder / "tls"
-    assert "intact" in run(
-        binaries, "audit", "verify", "--config", config, "--service", "members", status=0)
-    told = run(
-        binaries, "statistics", "recount", "--config", config, "--service", "members",
-        "--certificate", tls / "members.crt", "--key", tls / "members.key")
-    assert "This kind of caller" in told, "in the terminal's language"
-
-
-def test_a_store_is_adopted_only_where_there_is_one(binaries, tmp_path):
-    file = tmp_path / "x.sqlite"
-    assert f"{file}: there is no store" in run(
-        binaries, "backup", "adopt", "--database", f"sqlite:{file}")
-    assert not file.exists()
-
-
-def test_a_backup_makes_the_folders_that_it_goes_to(running, binaries, tmp_path):
-    config = running.folder / "members.yaml"
-    backup, store = tmp_path / "all/monday", tmp_path / "elsewhere/deep/members.sqlite"
-    run(binaries, "backup", "create", "--config", config, "--to", backup, status=0)
-    run(binaries, "backup", "restore", backup, "--to", store, status=0)
-    assert store.exists()
-    assert "/proc/" in run(
-        binaries, "backup", "create", "--config", config, "--to", "/proc/nothing/x")

@@ -4,6 +4,7 @@ import Protobuf
 import RPC
 import ServiceKit
 import Storage
+import Synchronization
 import Testing
 
 @Suite("Failures")
@@ -34,6 +35,24 @@ struct FailureTests {
     #expect(rendered.fieldFailures.map(\.field) == ["a", "b"])
     #expect(rendered.message.contains("A") && rendered.message.contains("B"))
     #expect(render(failure, in: .chinese).message.contains("甲"))
+  }
+
+  @Test("the log says why the store is not available, and nothing of a statement")
+  func causes() {
+    let lines = LogLines()
+    let mapping = FailureMapping(
+      domain: "tests", logger: Logger(label: "tests") { _ in LinesHandler(lines: lines) })
+    let errors: [StorageError] = [
+      .unreachable(.init("password authentication failed")),
+      .forbidden(.init("permission denied for table note")),
+      .statement(.init("a value of somebody")),
+    ]
+    for error in errors { _ = mapping.status(of: error, method: "/a/b", metadata: Metadata()) }
+    let causes = lines.all
+    #expect(causes.count == 3)
+    #expect(causes.first?.contains("password authentication failed") == true)
+    #expect(causes.dropFirst().first?.contains("permission denied for table note") == true)
+    #expect(causes.last?.contains("somebody") == false)
   }
 
   @Test("the message names each wrong field with what to do about it")
@@ -94,5 +113,31 @@ struct FailureTests {
     #expect(render(StorageError.invalidPageToken, in: .english).reason == "INVALID_PAGE_TOKEN")
     #expect(render(StorageError.closed, in: .english).code == .unavailable)
     #expect(render(StorageError.column("x"), in: .english).code == .internalError)
+  }
+}
+
+/// The causes that were logged.
+private final class LogLines: Sendable {
+  private let lines = Mutex<[String]>([])
+
+  var all: [String] { lines.withLock { $0 } }
+
+  func add(_ line: String) { lines.withLock { $0.append(line) } }
+}
+
+private struct LinesHandler: LogHandler {
+  let lines: LogLines
+  var metadata = Logger.Metadata()
+  var logLevel = Logger.Level.trace
+
+  init(lines: LogLines) { self.lines = lines }
+
+  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { metadata[key] }
+    set { metadata[key] = newValue }
+  }
+
+  func log(event: LogEvent) {
+    lines.add("\(event.metadata?["cause"] ?? "")")
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import OperationsV1
 import RPC
 import RPCInProcess
@@ -35,9 +36,12 @@ struct OperationsTests {
   ) async throws -> (progress: [TaskProgress], result: TaskResult) {
     let upkeep = Upkeep(
       database: database, feedLag: FeedLag(database: database, clock: Clock { now }))
-    let channel = try InProcessChannel(services: [
-      OperationsService(database: database, upkeep: upkeep)
-    ])
+    let channel = try InProcessChannel(
+      services: [OperationsService(database: database, upkeep: upkeep)],
+      interceptors: [
+        FailureMapping(
+          domain: "tests", logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() })
+      ])
     var request = RunTaskRequest()
     request.task = task
     var progress: [TaskProgress] = []
@@ -92,9 +96,11 @@ struct OperationsTests {
             #expect(result.sound)
             #expect((steps.last?.done ?? 0) > 0)
           }
-          await #expect(throws: RPCError.self) {
+          let refused = await #expect(throws: RPCError.self) {
             try await Self.run(.createBackup(task), on: database)
           }
+          #expect(refused?.code == .failedPrecondition)
+          #expect(refused?.message.contains("File exists") == (engine == .sqlite))
           task.path = "relative"
           await #expect(throws: RPCError.self) {
             try await Self.run(.createBackup(task), on: database)

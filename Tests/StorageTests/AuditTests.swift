@@ -112,6 +112,18 @@ struct AuditTests {
     }
   }
 
+  @Test("heads with any numbers are found to be wrong", arguments: Engine.allCases)
+  func numbers(_ engine: Engine) async throws {
+    try await withLog(engine) { database, _ in
+      let end = Int64.max
+      try await run(
+        database,
+        "INSERT INTO storage_audit_head SELECT 'a second', \(end), hash FROM storage_audit_head")
+      try await run(database, "UPDATE storage_audit_head SET sequence = \(end)")
+      #expect(try await database.verifyAudit().problem?.kind == .truncated)
+    }
+  }
+
   @Test("an entry inserted between two pages is found", arguments: Engine.allCases)
   func slippedIn(_ engine: Engine) async throws {
     for sequence in [-1, 1_000] where sequence < 0 || engine == .postgres {

@@ -156,53 +156,6 @@ struct Backup: AsyncParsableCommand {
   }
 }
 
-/// Creates a folder atomically: complete, or not at all.
-enum NewFolder {
-  /// - Throws: ``ConfigurationError`` where the path exists already.
-  static func make(_ path: String, _ fill: (URL) async throws -> Void) async throws {
-    let manager = FileManager.default
-    let target = URL(filePath: path).absoluteURL.standardized
-    guard !manager.fileExists(atPath: target.path) else {
-      throw ConfigurationError("\(path): is there already")
-    }
-    let parent = target.deletingLastPathComponent()
-    let draft = parent.appending(
-      path: ".\(target.lastPathComponent).\(IDSource.system.next().prefix(8)).draft")
-    try makeFolder(draft)
-    do {
-      try await fill(draft)
-      // The rename fails if a non-empty folder was created there meanwhile.
-      guard rename(draft.path, target.path) == 0 else {
-        throw ConfigurationError("\(path): cannot be put in place: errno \(errno)")
-      }
-      try StoreFile.sync(parent)
-    } catch {
-      try? manager.removeItem(at: draft)
-      throw error
-    }
-  }
-
-  /// Creates a folder, and those above it, for its owner only.
-  ///
-  /// - Throws: ``ConfigurationError`` naming the folder and the reason.
-  static func makeFolder(_ folder: URL) throws {
-    do {
-      try FileManager.default.createDirectory(
-        at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-    } catch {
-      throw ConfigurationError("\(folder.path): the folder cannot be made: \(reason(of: error))")
-    }
-  }
-
-  /// The operating system's words for what Foundation reports.
-  private static func reason(of error: any Error) -> String {
-    let error = error as NSError
-    let cause = error.userInfo[NSUnderlyingErrorKey] as? NSError ?? error
-    guard cause.domain == NSPOSIXErrorDomain else { return "its path cannot be used" }
-    return String(cString: strerror(Int32(cause.code)))
-  }
-}
-
 /// What a backup's manifest states of a store.
 struct StoreContents {
   var audit: AuditReport
@@ -229,8 +182,11 @@ enum StoreFile {
     for suffix in ["", "-wal", "-journal"] where manager.fileExists(atPath: target.path + suffix) {
       throw ConfigurationError("\(path)\(suffix): is there already")
     }
+    try requireStopped(target.path)
     let draft = target.path + ".\(IDSource.system.next().prefix(8)).draft"
     try NewFolder.makeFolder(target.deletingLastPathComponent())
+    let interruption = Interruption { remove(draft) }
+    defer { interruption.end() }
     do {
       try copy(backup, to: URL(filePath: draft))
       let store = try await openDatabase(url: "sqlite:\(draft)")
@@ -240,14 +196,31 @@ enum StoreFile {
       try sync(URL(filePath: draft))
       // The link fails if the name was taken meanwhile.
       guard link(draft, target.path) == 0 else {
-        throw ConfigurationError("\(path): cannot be put in place: errno \(errno)")
+        throw ConfigurationError("\(path): cannot be put in place: \(NewFolder.words(errno))")
       }
       try sync(target.deletingLastPathComponent())
       unlink(draft)
     } catch {
-      removeCompanions(of: draft)
-      unlink(draft)
+      remove(draft)
       throw error
+    }
+  }
+
+  /// A service goes on with its file after that was moved away or deleted, and what it acknowledges
+  /// would be in nobody's store.
+  ///
+  /// - Throws: ``ConfigurationError`` if a process has the store of this path open.
+  private static func requireStopped(_ path: String) throws {
+    let lock = "\(path).lock"
+    let descriptor = open(lock, O_RDWR | O_CLOEXEC)
+    if descriptor < 0 && errno == ENOENT { return }
+    guard descriptor >= 0 else { throw ConfigurationError("\(lock): \(NewFolder.words(errno))") }
+    defer { _ = close(descriptor) }
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      let owner = (try? String(contentsOfFile: lock, encoding: .utf8)) ?? ""
+      throw ConfigurationError(
+        "\(path): process \(owner.trimmingCharacters(in: .whitespacesAndNewlines)) has a store of "
+          + "this path open; stop it first")
     }
   }
 
@@ -255,9 +228,10 @@ enum StoreFile {
   static func examine(_ file: URL) async throws -> StoreContents {
     let copy = FileManager.default.temporaryDirectory.appending(
       path: "yijia-\(IDSource.system.next())")
+    let interruption = Interruption { remove(copy.path) }
     defer {
-      removeCompanions(of: copy.path)
-      unlink(copy.path)
+      interruption.end()
+      remove(copy.path)
     }
     try Self.copy(file, to: copy)
     let store = try await openDatabase(url: "sqlite:\(copy.path)")
@@ -283,7 +257,7 @@ enum StoreFile {
     guard
       FileManager.default.createFile(
         atPath: target.path, contents: nil, attributes: [.posixPermissions: 0o600])
-    else { throw ConfigurationError("\(target.path): cannot be made: errno \(errno)") }
+    else { throw ConfigurationError("\(target.path): cannot be made: \(NewFolder.words(errno))") }
     let (source, copy) = (
       try FileHandle(forReadingFrom: file), try FileHandle(forWritingTo: target)
     )
@@ -295,14 +269,24 @@ enum StoreFile {
     try source.seek(toOffset: 0)
     var done: UInt64 = 0
     while let part = try source.read(upToCount: 4 << 20), !part.isEmpty {
-      try copy.write(contentsOf: part)
+      do {
+        try copy.write(contentsOf: part)
+      } catch {
+        throw ConfigurationError(
+          "\(target.path): the copy cannot be written: \(error.localizedDescription)")
+      }
       done += UInt64(part.count)
       Terminal.progress("\(done >> 20) of \(total >> 20) MiB copied")
     }
     Terminal.endProgress()
   }
 
-  static func removeCompanions(of path: String) {
+  private static func remove(_ path: String) {
+    removeCompanions(of: path)
+    unlink(path)
+  }
+
+  private static func removeCompanions(of path: String) {
     for suffix in ["-wal", "-shm", ".lock"] { unlink(path + suffix) }
   }
 
@@ -310,9 +294,11 @@ enum StoreFile {
   static func sync(_ file: URL) throws {
     let descriptor = open(file.path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else {
-      throw ConfigurationError("\(file.path): errno \(errno)")
+      throw ConfigurationError("\(file.path): \(NewFolder.words(errno))")
     }
     defer { _ = close(descriptor) }
-    guard fsync(descriptor) == 0 else { throw ConfigurationError("\(file.path): errno \(errno)") }
+    guard fsync(descriptor) == 0 else {
+      throw ConfigurationError("\(file.path): \(NewFolder.words(errno))")
+    }
   }
 }

@@ -163,7 +163,8 @@ func explained(_ work: () async throws -> Void) async throws {
   } catch {
     Terminal.endProgress()
     Terminal.note(Explanation.of(error))
-    if let detail = (error as? StorageError)?.debugDetail { Terminal.note("  \(detail)") }
+    let notes = [(error as? StorageError)?.debugDetail, (error as? StorageError)?.remedy]
+    for case let note? in notes { Terminal.note("  \(note)") }
     throw ExitCode.failure
   }
 }

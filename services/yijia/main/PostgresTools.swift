@@ -47,6 +47,11 @@ enum PostgresTools {
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = FileHandle.standardError
     try process.run()
+    // It has a process group of its own, which no terminal interrupts, and inherits that this
+    // command's signals are ignored.
+    let group = process.processIdentifier
+    let interruption = Interruption { _ = kill(-group, SIGKILL) }
+    defer { interruption.end() }
     process.waitUntilExit()
     guard process.terminationStatus == 0 else {
       throw ConfigurationError("\(program) ended with status \(process.terminationStatus)")
