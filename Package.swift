@@ -92,8 +92,9 @@ let services: [Target] =
     .target(
       name: "GatewayCore",
       dependencies: [
-        "RPC", "RPCInProcess", "ServiceKit", "Storage", "Protobuf", "ProtobufJSON", "YijiaTypeV1",
-        "MembersV1", "StationsV1", "GatewayV1", "GoogleAPI", "GoogleProtobuf", "GoogleRPC",
+        "RPC", "RPCInProcess", "ServiceKit", "Storage", "Protobuf", "ProtobufJSON", "QRCode",
+        "YijiaTypeV1", "MembersV1", "StationsV1", "GatewayV1", "GoogleAPI", "GoogleProtobuf",
+        "GoogleRPC",
         "GoogleType", "GRPCHealthV1", crypto, cryptoExtras, jwt, logging, metrics, tracing,
       ],
       path: "services/gateway/GatewayCore",
@@ -129,7 +130,7 @@ let services: [Target] =
       dependencies: [
         "RPC", "RPCTransport", "Protobuf", "ProtobufJSON", "ServiceKit", "MembersV1", "StationsV1",
         "GatewayV1", "YijiaTypeV1", "GoogleRPC", "GoogleType", "GoogleProtobuf", "Storage",
-        "StorageEngines",
+        "StorageEngines", "QRCode",
         "GRPCHealthV1", "OperationsV1", x509, crypto, arguments, unixSignals,
       ],
       path: "services/yijia/main", swiftSettings: house),

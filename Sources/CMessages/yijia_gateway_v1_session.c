@@ -275,26 +275,29 @@ static void yijia__gateway__v1__EnrollTotpResponse__init(ProtobufCMessage *messa
   memset(message, 0, sizeof(struct yijia__gateway__v1__EnrollTotpResponse));
   message->descriptor = &yijia__gateway__v1__EnrollTotpResponse__table;
 }
-static const ProtobufCFieldDescriptor yijia__gateway__v1__EnrollTotpResponse__fields[2] = {
+static const ProtobufCFieldDescriptor yijia__gateway__v1__EnrollTotpResponse__fields[3] = {
   {"secret", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__gateway__v1__EnrollTotpResponse, has_secret), offsetof(struct yijia__gateway__v1__EnrollTotpResponse, f_secret),
    NULL, NULL, 0, 0x2200, NULL, NULL},
   {"uri", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__gateway__v1__EnrollTotpResponse, has_uri), offsetof(struct yijia__gateway__v1__EnrollTotpResponse, f_uri),
    NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"uri_svg", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__gateway__v1__EnrollTotpResponse, has_uri_svg), offsetof(struct yijia__gateway__v1__EnrollTotpResponse, f_uri_svg),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
 };
-static const unsigned yijia__gateway__v1__EnrollTotpResponse__by_name[2] = {0, 1};
+static const unsigned yijia__gateway__v1__EnrollTotpResponse__by_name[3] = {0, 1, 2};
 static const ProtobufCIntRange yijia__gateway__v1__EnrollTotpResponse__ranges[2] = {
   {1, 0},
-  {0, 2},
+  {0, 3},
 };
 const ProtobufCMessageDescriptor yijia__gateway__v1__EnrollTotpResponse__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.gateway.v1.EnrollTotpResponse", "EnrollTotpResponse", "yijia__gateway__v1__EnrollTotpResponse",
   "yijia.gateway.v1", sizeof(struct yijia__gateway__v1__EnrollTotpResponse),
-  2, yijia__gateway__v1__EnrollTotpResponse__fields, yijia__gateway__v1__EnrollTotpResponse__by_name,
+  3, yijia__gateway__v1__EnrollTotpResponse__fields, yijia__gateway__v1__EnrollTotpResponse__by_name,
   1, yijia__gateway__v1__EnrollTotpResponse__ranges,
-  yijia__gateway__v1__EnrollTotpResponse__init, (void *) 56, NULL, NULL,
+  yijia__gateway__v1__EnrollTotpResponse__init, (void *) 72, NULL, NULL,
 };
 
 static void yijia__gateway__v1__ConfirmTotpRequest__init(ProtobufCMessage *message) {

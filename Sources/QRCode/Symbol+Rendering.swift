@@ -33,6 +33,25 @@ extension Symbol {
       """
   }
 
+  /// The symbol as lines of half blocks (U+2580 and its like), two rows of modules a line, with a
+  /// quiet zone of two modules, which suffices on a screen. To be shown in black on white.
+  public var halfBlocks: [String] {
+    let margin = 2
+    func isDark(_ row: Int, _ column: Int) -> Bool {
+      (0..<width).contains(row) && (0..<width).contains(column) && self[row, column]
+    }
+    return stride(from: -margin, to: width + margin, by: 2).map { row in
+      (-margin..<width + margin).map { column in
+        switch (isDark(row, column), isDark(row + 1, column)) {
+        case (true, true): "█"
+        case (true, false): "▀"
+        case (false, true): "▄"
+        case (false, false): " "
+        }
+      }.joined()
+    }
+  }
+
   /// Returns the runs of dark modules in a row.
   private func darkRuns(_ row: Int) -> [(start: Int, length: Int)] {
     var runs: [(start: Int, length: Int)] = []

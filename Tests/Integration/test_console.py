@@ -136,6 +136,7 @@ def test_an_account_signs_in_with_a_password_and_an_authenticator(staff, open_co
     comes_back_to_the_same_place(console, directory, made.staff.name)
     console.go("account").act("enroll-totp", password=PASSWORD).submit()
     secret = page.locator("dialog .secret code").first.text_content()
+    assert page.locator("dialog img.qr").evaluate("image => image.naturalWidth") > 0
     console.fill("totpCode", authenticator_code(secret)).done()
     signs_out_although_nobody_answers(page)
     assert secret not in page.content()

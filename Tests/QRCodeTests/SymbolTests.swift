@@ -31,6 +31,20 @@ struct SymbolTests {
     #expect(throws: SymbolError.notEncodable) { try Symbol("a\0b") }
   }
 
+  @Test("half blocks show each module once, within a quiet zone of two")
+  func halfBlocks() throws {
+    let symbol = try Symbol("otpauth://totp/Yijia:li.si?secret=JBSWY3DPEHPK3PXP&issuer=Yijia")
+    let rows = symbol.halfBlocks.flatMap { line in
+      [line.map { "█▀".contains($0) }, line.map { "█▄".contains($0) }]
+    }
+    let side = symbol.width + 4
+    #expect(rows.count >= side && rows.allSatisfy { $0.count == side })
+    let drawn = rows[2..<side - 2].flatMap { $0[2..<side - 2] }
+    #expect(drawn == symbol.modules)
+    let dark = { (modules: [Bool]) in modules.count(where: \.self) }
+    #expect(dark(rows.flatMap(\.self)) == dark(symbol.modules))
+  }
+
   @Test("the three finders are in their corners, and the SVG draws each dark module once")
   func svg() throws {
     let symbol = try Symbol("YIJIA")

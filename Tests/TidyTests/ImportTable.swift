@@ -75,7 +75,7 @@ struct ImportTable: Sendable {
       Row(
         folder: "services/yijia/main",
         modules: contract.union(Self.observation).union(Self.crypto).union([
-          "ArgumentParser", "ProtobufJSON", "RPCTransport", "ServiceKit", "Storage",
+          "ArgumentParser", "ProtobufJSON", "QRCode", "RPCTransport", "ServiceKit", "Storage",
           "StorageEngines", "SwiftASN1", "UnixSignals", "X509",
         ])),
     ]

@@ -5,12 +5,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-extern const uint8_t GatewayV1__file_set[14733];
+extern const uint8_t GatewayV1__file_set[14758];
 static inline const uint8_t *GatewayV1__file_set_start(void) { return GatewayV1__file_set; }
-static inline size_t GatewayV1__file_set_count(void) { return 14733; }
+static inline size_t GatewayV1__file_set_count(void) { return 14758; }
 
-extern const uint8_t GatewayV1__comments[20648];
+extern const uint8_t GatewayV1__comments[20673];
 static inline const uint8_t *GatewayV1__comments_start(void) { return GatewayV1__comments; }
-static inline size_t GatewayV1__comments_count(void) { return 20647; }
+static inline size_t GatewayV1__comments_count(void) { return 20672; }
 
 #endif

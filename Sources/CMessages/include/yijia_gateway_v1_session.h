@@ -131,6 +131,8 @@ struct yijia__gateway__v1__EnrollTotpResponse {
   ProtobufCBinaryData f_secret;
   protobuf_c_boolean has_uri;
   ProtobufCBinaryData f_uri;
+  protobuf_c_boolean has_uri_svg;
+  ProtobufCBinaryData f_uri_svg;
 };
 
 /* yijia.gateway.v1.ConfirmTotpRequest */

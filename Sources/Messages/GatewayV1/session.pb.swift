@@ -856,8 +856,10 @@ public struct EnrollTotpResponse: Message {
   /// The secret in base32 (RFC 4648), for authenticators without a camera; it counts once it is
   /// confirmed.
   public var secret: String = ""
-  /// The same as otpauth URI, for a QR code.
+  /// The same as otpauth URI.
   public var uri: String = ""
+  /// A QR code of the URI, SVG 1.1.
+  public var uriSvg: String = ""
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -868,7 +870,7 @@ extension EnrollTotpResponse {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__gateway__v1__EnrollTotpResponse>.size + 56
+    let cost = MemoryLayout<yijia__gateway__v1__EnrollTotpResponse>.size + 72
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__gateway__v1__EnrollTotpResponse__descriptor(), limits)
     defer { decoding.end() }
@@ -885,7 +887,7 @@ extension EnrollTotpResponse {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__gateway__v1__EnrollTotpResponse>.size + 56)
+    let outer = direct.enter(MemoryLayout<yijia__gateway__v1__EnrollTotpResponse>.size + 72)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -895,6 +897,7 @@ extension EnrollTotpResponse {
       switch tag {
       case 10: secret = direct.string()
       case 18: uri = direct.string()
+      case 26: uriSvg = direct.string()
       default: direct.refuse()
       }
     }
@@ -908,12 +911,18 @@ extension EnrollTotpResponse {
     if c.pointee.has_uri != 0 {
       uri = Decoding.string(c.pointee.f_uri)
     }
+    if c.pointee.has_uri_svg != 0 {
+      uriSvg = Decoding.string(c.pointee.f_uri_svg)
+    }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if !uriSvg.isEmpty {
+      encoding.string(uriSvg, 26)
+    }
     if !uri.isEmpty {
       encoding.string(uri, 18)
     }

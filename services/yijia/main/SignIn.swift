@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import GatewayV1
+import QRCode
 import RPC
 import ServiceKit
 
@@ -135,7 +136,8 @@ struct Authenticator: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Enroll an authenticator (TOTP), which signing in asks for from then on.",
     discussion: """
-      Prints the secret for the authenticator, and asks for the six digits that it then shows.
+      Shows a QR code for the authenticator, and its secret; asks for the six digits that the
+      authenticator then shows.
       Example: yijia authenticator --connection zhang.san.json
       """)
 
@@ -146,6 +148,7 @@ struct Authenticator: AsyncParsableCommand {
       var request = EnrollTotpRequest()
       request.password = try SecretInput.read(zh: "密码", en: "Password")
       let made = try await client.sessions.enrollTotp(request, options: client.options)
+      Terminal.show(try Symbol(made.uri))
       Terminal.say(made.secret)
       Terminal.say(made.uri)
       var confirm = ConfirmTotpRequest()

@@ -1,4 +1,5 @@
 import Foundation
+import QRCode
 import ServiceKit
 
 /// Terminal output: results to standard output, progress and notes to standard error.
@@ -9,6 +10,13 @@ enum Terminal {
 
   /// Asks somebody at the terminal for a line.
   static func prompt(_ text: String) { write(text, to: .standardError) }
+
+  /// Shows a QR code in half blocks, two rows of it a line, light on dark whatever the terminal's
+  /// colors are. Only on a terminal: in a file its text would be of no use.
+  static func show(_ symbol: Symbol) {
+    guard isatty(FileHandle.standardError.fileDescriptor) != 0 else { return }
+    for line in symbol.halfBlocks { write("\u{1B}[30;107m\(line)\u{1B}[0m\n", to: .standardError) }
+  }
 
   /// Shows progress on one line that is overwritten; only on a terminal.
   static func progress(_ text: String) {

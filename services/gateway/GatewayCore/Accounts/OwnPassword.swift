@@ -1,5 +1,6 @@
 import Foundation
 public import GatewayV1
+import QRCode
 public import RPC
 import ServiceKit
 import Storage
@@ -46,6 +47,7 @@ extension SessionsService {
     var response = EnrollTotpResponse()
     response.secret = Base32.encode(code.secret)
     response.uri = code.uri(account: account.userName)
+    response.uriSvg = try Symbol(response.uri).svg()
     return response
   }
 

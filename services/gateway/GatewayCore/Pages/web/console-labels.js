@@ -294,6 +294,7 @@ export const FIELDS = {
   unitThreshold: ["建会人数线", "unit threshold", "count"],
   unreachableRecords: ["联系不上", "unreachable", "count"],
   uri: ["验证器链接", "authenticator link", "secret"],
+  uriSvg: ["扫码添加", "to be scanned", "symbol"],
   useTime: ["最近使用", "last used", "time"],
   updateTime: ["更新时间", "updated", "time"],
   userName: ["用户名", "user name"],

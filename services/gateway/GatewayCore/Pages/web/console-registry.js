@@ -249,9 +249,10 @@ export const ACCOUNT = [{
     },
     {
       id: "enroll-totp", title: ["启用验证器", "Enroll an authenticator"], plain: true,
-      path: "/v1/sessions:enrollTotp", fields: "password!", shows: "secret uri", then: totp,
-      says: ["在验证器应用中输入密钥，再填写其显示的六位数字。",
-        "Enter the secret in the authenticator app, then the six digits that it shows."],
+      path: "/v1/sessions:enrollTotp", fields: "password!", shows: "uriSvg secret uri",
+      then: totp,
+      says: ["用验证器应用扫描二维码，或输入密钥，再填写其显示的六位数字。",
+        "Scan the code with the authenticator app, or enter the secret, then the digits it shows."],
     },
   ],
 }];

@@ -161,6 +161,8 @@ const showing = {
     ? make("a", {href: value, rel: "noreferrer", target: "_blank"}, value) : value,
   rows: value => value.map(each => Object.entries(each).map(
     ([name, part]) => `${word(FIELDS[name] ?? [name, name])} ${part}`).join("; ")).join("\n"),
+  symbol: value => make("img", {class: "qr", src: `data:image/svg+xml;base64,${btoa(value)}`,
+    alt: tell("二维码", "QR code")}),
   secret: value => make("span", {class: "secret"}, make("code", {}, value), " ",
     make("button", {
       type: "button", click: event => {
