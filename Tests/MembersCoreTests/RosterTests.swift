@@ -12,7 +12,7 @@ import YijiaTypeV1
 
 @Suite("A roster is compared with the members")
 struct RosterTests {
-  private static func row(
+  static func row(
     _ number: Int, name: String? = nil, unit: String = "",
     _ change: (inout RosterRow) -> Void = { _ in }
   ) -> RosterRow {
@@ -25,7 +25,7 @@ struct RosterTests {
     return row
   }
 
-  private static func compare(
+  static func compare(
     _ harness: Harness, _ parts: [[RosterRow]], as caller: Caller, purpose: String = "许可证名册比对",
     organization: String = ""
   ) async throws -> (results: [RosterResult], summary: RosterSummary) {

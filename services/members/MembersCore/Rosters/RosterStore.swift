@@ -19,61 +19,98 @@ enum RosterStore {
 
   /// Returns the findings on searches, in their order; `nil` where there is no live member.
   ///
-  /// A row of the result is one integer for each search and key. The look-ups are a scalar
-  /// subquery, because PostgreSQL would join thousands of keys with all persons.
+  /// The hashes of all searches are one argument, from which the statement cuts those of each line:
+  /// thousands of parameters would be prepared, bound and sent one by one. Lines are in the order
+  /// of the hashes, so that look-ups that follow each other share the inner pages of the index. A
+  /// row of the result is one integer for each line. The look-ups are a scalar subquery, because
+  /// PostgreSQL would join thousands of keys with all persons.
   static func findings(
     on searches: [RosterSearch], in range: PathRange
   ) -> Query<[RosterFinding?]> {
-    var (places, arguments): ([Int], [any SQLValueConvertible]) = ([], [range.first, range.end])
+    var lines: [Line] = []
+    lines.reserveCapacity(searches.count)
     for (place, search) in searches.enumerated() {
       for (index, person) in search.persons.enumerated() {
-        places.append(place)
-        arguments.append(person)
         // The hashes of a person are stored under the same keys.
-        arguments.append(index < search.names.count ? search.names[index] : [])
+        let name = index < search.names.count ? search.names[index] : noHash
+        lines.append(Line(place: place, person: person, name: name))
       }
     }
-    guard !places.isEmpty else {
+    guard !lines.isEmpty else {
       return .constant(Array(repeating: nil, count: searches.count))
     }
-    let size = places.count.paddedToPowerOfTwo
-    arguments += Array(repeating: [UInt8](), count: 2 * (size - places.count))
-    let (count, ofSearch) = (searches.count, places)
-    return Query(
-      """
-      WITH k (line, person, name) AS (VALUES \(size == fullSize ? fullLines : lines(size)))
-      SELECT k.line, (
-        SELECT CASE WHEN o.path >= ?1 AND o.path < ?2 THEN 1 ELSE 0 END
-          + CASE WHEN EXISTS (
-              SELECT 1 FROM person_hashes AS q WHERE q.hash = k.name AND q.place = h.person_id
-            ) THEN 2 ELSE 0 END
-        FROM person_hashes AS h
-        LEFT JOIN merges AS x ON x.merged_id = h.person_id AND x.undone IS NULL
-        JOIN memberships AS m ON m.id = COALESCE(x.survivor_id, h.person_id)
-        JOIN organizations AS o ON o.id = m.managing_organization_id
-        WHERE h.hash = k.person AND h.place = '' AND m.state IN (\(live))
-      ) AS found
-      FROM k
-      """, arguments
-    ) { rows in
+    lines.sort { $0.order < $1.order }
+    var hashes: [UInt8] = []
+    hashes.reserveCapacity(lines.count * 2 * KeyedHash.digestBytes)
+    for line in lines {
+      hashes += line.person
+      hashes += line.name
+    }
+    let (count, places) = (searches.count, lines.map(\.place))
+    return Query(findingsOfLines, [range.first, range.end, hashes, lines.count]) { rows in
       var codes = [Int64?](repeating: nil, count: count)
       for row in rows {
         guard let code = try row.optionalInteger("found") else { continue }
-        let place = ofSearch[try row.int("line")]
+        let place = places[try row.int("line")]
         codes[place] = (codes[place] ?? 0) | code
       }
       return codes.map { $0.map(RosterFinding.init) }
     }
   }
 
-  /// The number of lines of a full message under one key.
-  private static let fullSize = RosterComparison.rowsMax
-  private static let fullLines = lines(fullSize)
+  /// A person to be looked up under one key.
+  private struct Line {
+    /// The place of the search.
+    let place: Int
+    let person: [UInt8]
+    let name: [UInt8]
+    /// The first bytes of the person's hash, which suffice for the order.
+    let order: UInt64
 
-  /// Returns the rows of a table of keys: their number, and the parameters of two hashes.
-  private static func lines(_ count: Int) -> String {
-    (0..<count).map { "(\($0),?\(2 * $0 + 3),?\(2 * $0 + 4))" }.joined(separator: ",")
+    init(place: Int, person: [UInt8], name: [UInt8]) {
+      (self.place, self.person, self.name) = (place, person, name)
+      order = person.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
+    }
   }
+
+  /// Stands for a hash that a row does not have; no person has it.
+  private static let noHash = [UInt8](repeating: 0, count: KeyedHash.digestBytes)
+
+  /// The findings on `?4` lines of `?3`, each of which is the hash of a person and that of a name.
+  /// Lines are counted by two digits, of 64 and of 128 values: full messages under two keys.
+  private static let findingsOfLines: String = {
+    let digest = KeyedHash.digestBytes
+    let lowCount = 64
+    let highCount = RosterComparison.rowsMax * KeyedHash.keysMax / lowCount
+    let low = (0..<lowCount).map { "(\($0))" }.joined(separator: ",")
+    let high = (0..<highCount).map { "(\($0 * lowCount))" }.joined(separator: ",")
+    return """
+      WITH low (digit) AS (VALUES \(low)), high (digit) AS (VALUES \(high)),
+      k (line, person, name) AS (
+        SELECT high.digit + low.digit,
+          substr(?3, 1 + \(2 * digest) * (high.digit + low.digit), \(digest)),
+          substr(?3, \(1 + digest) + \(2 * digest) * (high.digit + low.digit), \(digest))
+        FROM high CROSS JOIN low WHERE high.digit + low.digit < ?4
+      )
+      SELECT k.line, (
+        SELECT CASE WHEN o.path >= ?1 AND o.path < ?2 THEN 1 ELSE 0 END
+          + CASE WHEN EXISTS (
+              SELECT 1 FROM person_hashes AS q WHERE q.hash = k.name AND q.place = h.person_id
+            ) THEN 2 ELSE 0 END
+        FROM person_hashes AS h
+        JOIN memberships AS m ON m.id = h.person_id
+        JOIN organizations AS o ON o.id = CASE
+          WHEN m.state IN (\(live)) THEN m.managing_organization_id
+          ELSE (
+            SELECT s.managing_organization_id FROM merges AS x
+            JOIN memberships AS s ON s.id = x.survivor_id
+            WHERE x.merged_id = m.id AND x.undone IS NULL AND s.state IN (\(live))
+          ) END
+        WHERE h.hash = k.person AND h.place = ''
+      ) AS found
+      FROM k
+      """
+  }()
 
   /// Returns the persons by the hashes of their resident IDs.
   static func persons(with hashes: [[UInt8]]) -> Query<[[UInt8]: String]> {
@@ -132,15 +169,5 @@ enum RosterStore {
       ON CONFLICT (organization_id, day) DO UPDATE SET compared = excluded.compared
       WHERE roster_quotas.compared = ?4
       """, [organizationID, day, (compared ?? 0) + rows, compared ?? -1], expects: .exactly(1))
-  }
-}
-
-extension Int {
-  /// The smallest power of two that is not below the number, which limits the number of distinct
-  /// texts to prepare.
-  fileprivate var paddedToPowerOfTwo: Int {
-    var size = 1
-    while size < self { size *= 2 }
-    return size
   }
 }
