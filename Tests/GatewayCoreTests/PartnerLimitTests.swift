@@ -36,6 +36,16 @@ struct PartnerLimitTests {
     return limit
   }
 
+  @Test("every field of a limit has its range in Chinese")
+  func ranges() {
+    let fields = [
+      "calls_per_second", "burst", "streams_max", "message_bytes_max", "calls_per_day", "methods",
+    ]
+    let texts = fields.map { AccountsService.rangeText(of: "limits[0].\($0)") }
+    #expect(texts.allSatisfy { $0.hasPrefix("应") })
+    #expect(texts[0].contains("0.001 至 1000000"))
+  }
+
   @Test(
     "limits apply from the next call on in every gateway, and so does their removal",
     arguments: Engine.allCases)

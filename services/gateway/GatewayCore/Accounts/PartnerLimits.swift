@@ -11,6 +11,19 @@ extension AccountsService {
   /// Limit entries per partner.
   private static let limitsMax = 100
 
+  /// The Chinese text of a limit that ``LimitSetting`` refuses.
+  static func rangeText(of field: String) -> String {
+    switch field.split(separator: ".").last {
+    case "calls_per_second": "应为 0.001 至 1000000，0 为不限。"
+    case "burst": "应为 1 至 1000000，并须同时填写 calls_per_second。"
+    case "streams_max": "应为 1 至 1000000，0 为不限。"
+    case "message_bytes_max": "应不小于 1，0 为沿用网关的上限。"
+    case "calls_per_day": "应为 1 至 1000000000，0 为不限。"
+    case "methods": "应为存在的方法，且不得重复。"
+    default: "适用于全部方法的限额只能有一项。"
+    }
+  }
+
   /// Replaces a partner's own limits.
   public func setPartnerLimits(
     _ request: SetPartnerLimitsRequest, context: ServerContext
@@ -27,9 +40,8 @@ extension AccountsService {
     for fault in LimitSetting.faults(limits, at: "limits", knows: configuration.counts) {
       let parts = fault.split(separator: ": ", maxSplits: 1)
       let rest = parts.count == 2 ? parts[1] : ""
-      checks.fail(
-        String(parts.first ?? "limits"), "INVALID_LIMIT", zh: "有误，请按接口说明填写。",
-        en: "\(rest).")
+      let field = String(parts.first ?? "limits")
+      checks.fail(field, "INVALID_LIMIT", zh: Self.rangeText(of: field), en: "\(rest).")
     }
     let change = AccountChange<PartnerStore>(
       requestID: request.requestID, name: request.name, action: "set_partner_limits",

@@ -49,12 +49,12 @@ export const importEnrollments = {
 
 // ---- The holding pool.
 
-const CASES_MAX = 10_000;
-
-// The cases that wait, to be completed with the union that is to take each.
+// All cases that wait, to be completed with the union that is to take each: some hundred bytes of
+// each are held until they are saved.
 async function waitingCases() {
   const lines = [];
-  for (let token = ""; lines.length < CASES_MAX;) {
+  let token = "";
+  do {
     const {poolCases = [], nextPageToken = ""} = await call("GET", pathOf("/v1/poolCases", {
       states: "POOL_CASE_STATE_WAITING", pageSize: 1000, pageToken: token,
     }));
@@ -63,8 +63,7 @@ async function waitingCases() {
         await organizationName(pool) ?? pool, isoDay(dueDate)]));
     }
     token = nextPageToken;
-    if (!token) break;
-  }
+  } while (token);
   return lines;
 }
 
