@@ -4,8 +4,8 @@ internal import NIOHTTP1
 internal import NIOPosix
 internal import NIOSSL
 
-/// A document at an HTTP URL, fetched with one bounded request. It serves what is needed without
-/// gRPC, such as the public keys that another system publishes.
+/// A document at an HTTP URL, fetched or posted to with one bounded request. It serves what is
+/// needed without gRPC, such as the public keys that another system publishes.
 ///
 /// HTTP/1.1 with a connection per request; no redirects, proxies or cookies.
 public struct HTTPDocument: Sendable, Hashable {
@@ -45,6 +45,53 @@ public struct HTTPDocument: Sendable, Hashable {
   public func get(
     on loops: EventLoops, bytesMax: Int, within limit: Duration = .seconds(10)
   ) async throws -> [UInt8] {
+    let response = try await answer(
+      to: head(.GET), [], on: loops, bytesMax: bytesMax, within: limit)
+    guard response.head.status == .ok, let body = response.body else { throw refusal(response) }
+    return Array(body.readableBytesView)
+  }
+
+  /// Posts a body of JSON; any status of success is one, and the response's body is not read.
+  ///
+  /// - Parameters:
+  ///   - headers: Further fields of the request.
+  ///   - bytesMax: The largest body of the response in bytes.
+  ///   - limit: The time limit, including the connection.
+  /// - Throws: ``HTTPDocumentError`` for any failure, and `CancellationError`.
+  public func post(
+    _ body: [UInt8], headers: [(name: String, value: String)] = [], on loops: EventLoops,
+    bytesMax: Int, within limit: Duration = .seconds(10)
+  ) async throws {
+    var request = head(.POST)
+    request.headers.add(name: "content-type", value: "application/json")
+    request.headers.add(name: "content-length", value: String(body.count))
+    for (name, value) in headers { request.headers.add(name: name, value: value) }
+    let response = try await answer(to: request, body, on: loops, bytesMax: bytesMax, within: limit)
+    guard (200..<300).contains(response.head.status.code) else { throw refusal(response) }
+  }
+
+  private func head(_ method: HTTPMethod) -> HTTPRequestHead {
+    HTTPRequestHead(
+      version: .http1_1, method: method, uri: target,
+      headers: [
+        "host": HostPort(host: host, port: port).description, "connection": "close",
+        "accept": "*/*", "user-agent": "yijia",
+      ])
+  }
+
+  /// The error of a response that is no success. A gateway on the way may answer other statuses of
+  /// 500 and above although the server took the request.
+  private func refusal(_ response: NIOHTTPClientResponseFull) -> HTTPDocumentError {
+    let status = response.head.status
+    let isRefused = (300..<500).contains(status.code) || status == .serviceUnavailable
+    return HTTPDocumentError(
+      url: url, reason: "answered \(status)", progress: isRefused ? .refused : .unknown)
+  }
+
+  private func answer(
+    to head: HTTPRequestHead, _ body: [UInt8], on loops: EventLoops, bytesMax: Int,
+    within limit: Duration
+  ) async throws -> NIOHTTPClientResponseFull {
     let eventLoop = loops.next().eventLoop
     let answer = eventLoop.makePromise(of: NIOHTTPClientResponseFull.self)
     let timer = eventLoop.scheduleTask(in: TimeAmount(limit)) {
@@ -52,11 +99,11 @@ public struct HTTPDocument: Sendable, Hashable {
     }
     defer { timer.cancel() }
     do {
-      try connect(on: eventLoop, bytesMax: bytesMax, answer)
+      try connect(on: eventLoop, bytesMax: bytesMax, head, body, answer)
     } catch {
       answer.fail(error)
     }
-    let response = try await withTaskCancellationHandler {
+    return try await withTaskCancellationHandler {
       do {
         return try await answer.futureResult.get()
       } catch let error as CancellationError {
@@ -69,25 +116,15 @@ public struct HTTPDocument: Sendable, Hashable {
     } onCancel: {
       answer.fail(CancellationError())
     }
-    guard response.head.status == .ok, let body = response.body else {
-      throw HTTPDocumentError(url: url, reason: "answered \(response.head.status)")
-    }
-    return Array(body.readableBytesView)
   }
 
   private func connect(
-    on eventLoop: any EventLoop, bytesMax: Int,
+    on eventLoop: any EventLoop, bytesMax: Int, _ head: HTTPRequestHead, _ body: [UInt8],
     _ answer: EventLoopPromise<NIOHTTPClientResponseFull>
   ) throws {
     let tls =
       isTLS ? try ClientTLS(authorities: authorities).makeContext(protocols: ["http/1.1"]) : nil
     let name = ClientTLS.indicated(host)
-    let head = HTTPRequestHead(
-      version: .http1_1, method: .GET, uri: target,
-      headers: [
-        "host": HostPort(host: host, port: port).description, "connection": "close",
-        "accept": "*/*", "user-agent": "yijia",
-      ])
     ClientBootstrap(group: eventLoop)
       .channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
@@ -97,7 +134,7 @@ public struct HTTPDocument: Sendable, Hashable {
           }
           try pipeline.addHTTPClientHandlers()
           try pipeline.addHandler(NIOHTTPClientResponseAggregator(maxContentLength: bytesMax))
-          try pipeline.addHandler(DocumentReader(head, answer))
+          try pipeline.addHandler(DocumentReader(head, body, answer))
         }
       }
       .connect(host: host, port: port)
@@ -105,18 +142,37 @@ public struct HTTPDocument: Sendable, Hashable {
         switch result {
         case .success(let channel):
           answer.futureResult.whenComplete { _ in channel.close(promise: nil) }
-        case .failure(let error): answer.fail(error)
+        case .failure(let error):
+          answer.fail(HTTPDocumentError(url: url, reason: "\(error)", progress: .unsent))
         }
       }
   }
 }
 
-/// The error of a document that could not be fetched.
+/// The error of a document that could not be fetched or posted to.
 public struct HTTPDocumentError: Error, Sendable, Hashable, CustomStringConvertible {
+  /// How far the request came.
+  public enum Progress: Sendable, Hashable {
+    /// There was no connection: the server has not seen the request.
+    case unsent
+    /// The server refused the request.
+    case refused
+    /// The server may have taken the request.
+    case unknown
+  }
+
   /// The URL of the document.
   public let url: String
   /// The cause, for people.
   public let reason: String
+  /// How far the request came.
+  public let progress: Progress
+
+  init(url: String, reason: String, progress: Progress = .unknown) {
+    self.url = url
+    self.reason = reason
+    self.progress = progress
+  }
 
   public var description: String { "\(url): \(reason)" }
 }
@@ -127,15 +183,22 @@ private final class DocumentReader: ChannelInboundHandler {
   typealias OutboundOut = HTTPClientRequestPart
 
   private let head: HTTPRequestHead
+  private let body: [UInt8]
   private let answer: EventLoopPromise<NIOHTTPClientResponseFull>
 
-  init(_ head: HTTPRequestHead, _ answer: EventLoopPromise<NIOHTTPClientResponseFull>) {
+  init(
+    _ head: HTTPRequestHead, _ body: [UInt8], _ answer: EventLoopPromise<NIOHTTPClientResponseFull>
+  ) {
     self.head = head
+    self.body = body
     self.answer = answer
   }
 
   func channelActive(context: ChannelHandlerContext) {
     context.write(wrapOutboundOut(.head(head)), promise: nil)
+    if !body.isEmpty {
+      context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: body)))), promise: nil)
+    }
     context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
   }
 

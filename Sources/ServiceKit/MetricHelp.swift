@@ -4,6 +4,7 @@ enum MetricHelp {
     "feed_lag_events": "Events of the feed that a consumer has not read yet.",
     "feed_lag_seconds": "Age of the oldest event that a consumer has not read yet.",
     "gateway_calls_total": "Calls by method and kind of caller.",
+    "gateway_member_codes_total": "Members' one-time codes by outcome: delivered or failed.",
     "gateway_retries_total": "Attempts of calls to a service after the first.",
     "grpc_client_attempt_duration_seconds": "Time of one attempt of an outgoing call.",
     "grpc_client_attempt_rcvd_total_compressed_message_size_bytes":

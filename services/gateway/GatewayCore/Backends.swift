@@ -125,12 +125,13 @@ extension Gateway {
   ///   - store: The gateway's database; nil for none, and then the gateway serves no RPCs of its
   ///     own.
   ///   - counts: Counters of the partners' limits; they outlive a configuration.
+  ///   - post: Posts members' codes to the webhook.
   ///   - logger: Receives errors; calls go to the access log, in JSON.
   /// - Throws: ``ConfigurationError``.
   public convenience init(
     _ configuration: GatewayConfiguration, backends: Backends, kiosks: KioskDirectory,
     store: GatewayStore? = nil, counts: LimitCounts = LimitCounts(), clock: Clock = .system,
-    tracing: CallTracing? = nil,
+    tracing: CallTracing? = nil, post: MemberCodeWebhook.Post? = nil,
     logger: Logger
   ) throws {
     let seed = try TokenKeyFile.read(configuration.callerToken.privateKeyFile)
@@ -140,8 +141,8 @@ extension Gateway {
       contracted[Contract.own.audience] = try OwnServices(
         store: store, configuration: configuration,
         codes: MemberCodes(
-          sender: configuration.memberCodeSender == "log"
-            ? LoggedMemberCodes(logger: logger) : nil, registry: registry),
+          sender: try configuration.makeMemberCodeSender(post, ids: store.ids, clock, logger),
+          registry: registry),
         keyID: keyID, seed: seed, clock: clock, logger: logger
       ).backend
     }

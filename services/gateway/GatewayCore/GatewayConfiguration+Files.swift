@@ -34,6 +34,12 @@ extension GatewayConfiguration {
     return database
   }
 
+  /// Returns a fault for each file of the webhook that cannot be used.
+  func memberCodeFileFaults() -> [String] {
+    guard memberCodeSender == "webhook" else { return [] }
+    return memberCodeWebhook.fileFaults(at: "member_code_webhook")
+  }
+
   /// Opens every file that a start opens, uses none, and returns a fault for each that cannot be
   /// used.
   ///
@@ -48,6 +54,7 @@ extension GatewayConfiguration {
       try TokenKeyFile.read(callerToken.privateKeyFile)
     }
     _ = faults.catching("token_issuers") { try TokenIssuers(tokenIssuers) }
+    faults.add(memberCodeFileFaults())
     if !database.isEmpty {
       faults.add(keyrings.faults(["fields", "hashes", "page-tokens"]))
       _ = faults.catching("database") { try checkStorePlace(database) }

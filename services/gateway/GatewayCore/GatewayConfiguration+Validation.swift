@@ -58,9 +58,7 @@ extension GatewayConfiguration {
     {
       wrong.append("database: sqlite:PATH or postgres://…, or empty for none")
     }
-    if !["none", "log"].contains(memberCodeSender) {
-      wrong.append("member_code_sender: none or log")
-    }
+    wrong += memberCodeFaults()
     if !(0...600).contains(warmupSeconds) { wrong.append("warmup_seconds: 0 to 600") }
     if !(0...600).contains(drainSeconds) { wrong.append("drain_seconds: 0 to 600") }
     if DayZone(dayOffset) == nil { wrong.append("day_offset: such as +08:00, within 14 hours") }
@@ -75,6 +73,14 @@ extension GatewayConfiguration {
     }
     if callerToken.keyID.isEmpty { wrong.append("caller_token.key_id: not empty") }
     return wrong + LogLevel.faults(logLevel, at: "log_level")
+  }
+
+  private func memberCodeFaults() -> [String] {
+    switch memberCodeSender {
+    case "none", "log": []
+    case "webhook": memberCodeWebhook.faults(at: "member_code_webhook")
+    default: ["member_code_sender: none, webhook or log"]
+    }
   }
 
   private func serviceFaults() -> [String] {

@@ -33,8 +33,10 @@ public struct GatewayConfiguration: CheckedConfiguration, Hashable {
   public var limits: [LimitSetting]
   /// UTC offset that defines the days of `calls_per_day`, such as `+08:00`.
   public var dayOffset: String
-  /// Delivery of members' one-time codes: `none`, or `log` for development.
+  /// Delivery of members' one-time codes: `none`, `webhook`, or `log` for development.
   public var memberCodeSender: String
+  /// The relay that `webhook` posts codes to.
+  public var memberCodeWebhook: MemberCodeWebhookSetting
   /// Issuers whose signed tokens (JWT) authenticate partners, staff and members.
   public var tokenIssuers: [TokenIssuerSetting]
   /// Staff accounts beside those of the store.
@@ -61,6 +63,7 @@ public struct GatewayConfiguration: CheckedConfiguration, Hashable {
     case callerToken = "caller_token"
     case dayOffset = "day_offset"
     case memberCodeSender = "member_code_sender"
+    case memberCodeWebhook = "member_code_webhook"
     case tokenIssuers = "token_issuers"
     case opaqueServices = "opaque_services"
     case messageBytesMax = "message_bytes_max"
@@ -89,6 +92,7 @@ public struct GatewayConfiguration: CheckedConfiguration, Hashable {
     database = "sqlite:gateway.sqlite"
     keyrings = KeyringFiles(name: "gateway")
     memberCodeSender = "none"
+    memberCodeWebhook = MemberCodeWebhookSetting()
     tokenIssuers = []
     partners = []
     limits = [LimitSetting(callsPerSecond: 1_000, burst: 10_000, streamsMax: 1_000)]

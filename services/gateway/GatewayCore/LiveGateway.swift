@@ -53,6 +53,7 @@ public final class LiveGateway: ExchangeHandler {
     let counts = LimitCounts()
     let clock: Clock
     let exporter: SpanExporter?
+    let post: MemberCodeWebhook.Post?
     let logger: Logger
   }
 
@@ -67,15 +68,17 @@ public final class LiveGateway: ExchangeHandler {
   ///   - kiosks: Filled by a ``KioskFeed``.
   ///   - store: The gateway's database, which all configurations share; nil for none.
   ///   - logger: Receives errors; calls go to the access log, in JSON.
+  ///   - post: Posts members' codes to the webhook; nil where none can be configured.
   ///   - connect: Creates the channel to a service.
   /// - Throws: ``ConfigurationError`` naming every invalid field.
   public init(
     _ configuration: GatewayConfiguration, kiosks: KioskDirectory, store: GatewayStore? = nil,
-    clock: Clock = .system, logger: Logger, connect: @escaping Backends.Connect
+    clock: Clock = .system, logger: Logger, post: MemberCodeWebhook.Post? = nil,
+    connect: @escaping Backends.Connect
   ) throws {
     parts = Parts(
       contracts: try JSONContracts(), kiosks: kiosks, store: store, clock: clock,
-      exporter: try configuration.tracing.exporter(connect, logger), logger: logger)
+      exporter: try configuration.tracing.exporter(connect, logger), post: post, logger: logger)
     self.connect = connect
     try configuration.validate()
     let backends = try Backends(configuration, connect: connect)
@@ -90,7 +93,7 @@ public final class LiveGateway: ExchangeHandler {
       configuration, backends: backends, kiosks: parts.kiosks, store: parts.store,
       counts: parts.counts, clock: parts.clock,
       tracing: parts.exporter.map { CallTracing(into: $0, share: configuration.tracing.share) },
-      logger: logger)
+      post: parts.post, logger: logger)
     let origins = BrowserOrigins(configuration.browserOrigins)
     return Served(
       configuration, backends, gateway,
@@ -176,6 +179,7 @@ public final class LiveGateway: ExchangeHandler {
       try TokenKeyFile.read(next.callerToken.privateKeyFile)
     }
     _ = faults.catching { try TokenIssuers(next.tokenIssuers) }
+    faults.add(next.memberCodeFileFaults())
     if parts.store != nil {
       _ = faults.catching("keyrings") { try GatewayKeys(files: next.keyrings) }
     }

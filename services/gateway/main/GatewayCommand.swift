@@ -45,7 +45,9 @@ struct GatewayCommand: AsyncParsableCommand {
   private func serve(_ configuration: GatewayConfiguration, logger: Logger) async throws {
     let (loops, kiosks, health) = (EventLoops(), KioskDirectory(), HealthRegistry())
     let store = try await GatewayStore(configuration) { try await openStore($0, $2, patience: $1) }
-    let gateway = try LiveGateway(configuration, kiosks: kiosks, store: store, logger: logger) {
+    let gateway = try LiveGateway(
+      configuration, kiosks: kiosks, store: store, logger: logger, post: Self.post(on: loops)
+    ) {
       try ClientChannel(configuration: Self.client($0), loops: loops, logger: logger)
     }
     func server(_ place: ServerConfiguration, _ calls: Dispatcher) -> Server {
@@ -92,6 +94,25 @@ struct GatewayCommand: AsyncParsableCommand {
     try await loops.shutdown()
     LineWriter.standardOutput.flush()
     logger.notice("stopped")
+  }
+
+  /// Posts members' codes to the operator's relay.
+  private static func post(on loops: EventLoops) -> MemberCodeWebhook.Post {
+    { request in
+      do {
+        try await HTTPDocument(request.url, trusting: request.authorities).post(
+          request.body, headers: request.headers, on: loops, bytesMax: request.bytesMax,
+          within: request.limit)
+      } catch let error as HTTPDocumentError {
+        let progress: MemberCodeUndelivered.Progress =
+          switch error.progress {
+          case .unsent: .unsent
+          case .refused: .refused
+          case .unknown: .unknown
+          }
+        throw MemberCodeUndelivered(progress, cause: error.reason)
+      }
+    }
   }
 
   private static func client(_ link: BackendLink) throws -> ClientConfiguration {

@@ -42,6 +42,8 @@ public enum AccountFailure: ServiceFailure, Hashable {
   case memberCodesOff
   /// The phone was sent the maximum of codes; the next is allowed after this time.
   case codeLimit(Duration)
+  /// The code could not be delivered; the next can be requested after this time.
+  case memberCodeUndelivered(Duration)
   /// Several members have the phone number.
   case memberAmbiguous
 
@@ -57,6 +59,7 @@ public enum AccountFailure: ServiceFailure, Hashable {
     case .signInRefused, .totpRequired: .unauthenticated
     case .signInDelayed, .hashingBusy, .codeLimit: .resourceExhausted
     case .passwordTemporary: .permissionDenied
+    case .memberCodeUndelivered: .unavailable
     }
   }
 
@@ -84,6 +87,7 @@ public enum AccountFailure: ServiceFailure, Hashable {
     case .noTOTP: "NO_TOTP"
     case .memberCodesOff: "MEMBER_CODES_OFF"
     case .codeLimit: "CODE_LIMIT"
+    case .memberCodeUndelivered: "MEMBER_CODE_UNDELIVERED"
     case .memberAmbiguous: "MEMBER_AMBIGUOUS"
     }
   }
@@ -98,7 +102,7 @@ public enum AccountFailure: ServiceFailure, Hashable {
 
   public var retryAfter: Duration? {
     switch self {
-    case .signInDelayed(let wait), .codeLimit(let wait): wait
+    case .signInDelayed(let wait), .codeLimit(let wait), .memberCodeUndelivered(let wait): wait
     case .hashingBusy: .seconds(1)
     default: nil
     }
@@ -169,6 +173,10 @@ extension AccountFailure {
       LocalizedText(zh: "本系统未开通短信验证码登录。", en: "No codes are sent to members here.")
     case .codeLimit:
       LocalizedText(zh: "验证码获取过于频繁，请稍后重试。", en: "Enough codes were sent: wait, then ask again.")
+    case .memberCodeUndelivered:
+      LocalizedText(
+        zh: "短信暂时发不出去，请稍后重新获取验证码。",
+        en: "The text message could not be sent: wait, then ask for another code.")
     case .memberAmbiguous:
       LocalizedText(
         zh: "该手机号对应多名会员，请填写会员号。",

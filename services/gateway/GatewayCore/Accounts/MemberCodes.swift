@@ -3,13 +3,37 @@ public import Logging
 import ServiceKit
 import Storage
 
-/// Delivers one-time codes to phones: by an SMS provider, or to the log.
+/// Delivers one-time codes to phones: by the relay of an SMS provider, or to the log.
 public protocol MemberCodeSender: Sendable {
+  /// Whether the request for a code waits for the delivery and reports a ``MemberCodeUndelivered``;
+  /// otherwise the code is sent after the response.
+  var isAwaited: Bool { get }
+
   /// Sends a code.
   /// - Parameters:
   ///   - code: Six digits.
   ///   - phone: A mobile number of mainland China, eleven digits.
   func send(_ code: String, to phone: String) async throws
+}
+
+extension MemberCodeSender {
+  public var isAwaited: Bool { false }
+}
+
+/// The error of a code that could not be delivered.
+public struct MemberCodeUndelivered: Error, Sendable, Hashable {
+  /// How far the delivery came.
+  public enum Progress: Sendable, Hashable { case unsent, refused, unknown }
+
+  /// Only after ``Progress/unknown`` may the phone get the code.
+  public let progress: Progress
+  /// The cause, for operators; without code and phone.
+  public let cause: String
+
+  public init(_ progress: Progress, cause: String) {
+    self.progress = progress
+    self.cause = cause
+  }
 }
 
 /// Writes codes to the log: for development only.
@@ -102,6 +126,19 @@ struct StoredMemberCode: Sendable, Hashable {
     guard wait <= now else { throw .codeLimit(.microseconds(wait - now)) }
     return StoredMemberCode(
       hash: hash, sends: old.sends + 1, guesses: 0, sentAt: now, windowAt: old.windowAt)
+  }
+}
+
+/// A record of ``MemberCodeStore`` before and after a request for a code.
+struct MemberCodeChange: Sendable {
+  let key: [UInt8]
+  let old: StoredMemberCode?
+  let next: StoredMemberCode
+
+  /// Restores the record.
+  func undo(in commit: inout Commit) {
+    guard let old else { return MemberCodeStore.forget(key, in: &commit) }
+    MemberCodeStore.put(old, after: next, of: key, in: &commit)
   }
 }
 

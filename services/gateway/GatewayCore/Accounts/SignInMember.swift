@@ -8,7 +8,11 @@ import Storage
 import YijiaTypeV1
 
 extension SessionsService {
-  /// Sends a one-time code to a phone, whether or not a member has it, after the response.
+  /// Time until a code that was surely not sent can be requested again.
+  private static let resendDelay = Swift.Duration.seconds(10)
+
+  /// Sends a one-time code to a phone, whether or not a member has it: after the response, unless
+  /// the sender's outcome is awaited.
   public func requestMemberCode(
     _ request: RequestMemberCodeRequest, context: ServerContext
   ) async throws -> RequestMemberCodeResponse {
@@ -20,18 +24,23 @@ extension SessionsService {
     store.codeSources.failed(context.source, at: now)
     // Nothing is stored either: the code could not be used, and would count.
     let busy = GatewayFailure.backendUnavailable(service: "member-codes")
-    guard store.errands.hasRoom else { throw busy }
+    guard sender.isAwaited || store.errands.hasRoom else { throw busy }
     let code = Self.code(store.ids)
     let (phoneHash, codeHash) = hashes(phone, code)
-    try await put(codeHash, of: phoneHash, asker: askerHash(phone, context), at: now)
-    let clock = store.clock
-    let end = now.microseconds + StoredMemberCode.lifetimeSeconds * 1_000_000
-    let isAdded = store.errands.add {
-      // An expired code would only cost a message.
-      guard clock.microseconds < end else { return }
-      try await sender.send(code, to: phone)
+    let changes = try await put(
+      codeHash, of: phoneHash, asker: askerHash(phone, context), at: now)
+    if sender.isAwaited {
+      try await deliver(code, to: phone, by: sender, storedBy: changes, at: now)
+    } else {
+      let clock = store.clock
+      let end = now.microseconds + StoredMemberCode.lifetimeSeconds * 1_000_000
+      let isAdded = store.errands.add {
+        // An expired code would only cost a message.
+        guard clock.microseconds < end else { return }
+        try await sender.send(code, to: phone)
+      }
+      guard isAdded else { throw busy }
     }
-    guard isAdded else { throw busy }
     var response = RequestMemberCodeResponse()
     response.lifetime = GoogleProtobuf.Duration()
     response.lifetime?.seconds = StoredMemberCode.lifetimeSeconds
@@ -40,10 +49,42 @@ extension SessionsService {
     return response
   }
 
-  /// Stores a phone's next code and counts the request of the address.
+  /// Sends a code. One that was surely not sent does not count, so that an outage of the relay does
+  /// not use up what a phone gets in a day; one that may have been sent does.
+  ///
+  /// - Throws: ``AccountFailure/memberCodeUndelivered(_:)``.
+  private func deliver(
+    _ code: String, to phone: String, by sender: any MemberCodeSender,
+    storedBy changes: [MemberCodeChange], at now: Foundation.Date
+  ) async throws {
+    do {
+      try await sender.send(code, to: phone)
+    } catch let error as MemberCodeUndelivered {
+      guard error.progress != .unknown else {
+        throw AccountFailure.memberCodeUndelivered(.seconds(StoredMemberCode.pauseSeconds))
+      }
+      try await undo(changes, at: now)
+      throw AccountFailure.memberCodeUndelivered(Self.resendDelay)
+    }
+  }
+
+  /// Restores the records of a code, unless they changed since.
+  private func undo(_ changes: [MemberCodeChange], at now: Foundation.Date) async throws {
+    try await store.database.write {
+      .read(MemberCodeStore.byPhone(changes[0].key), MemberCodeStore.byPhone(changes[1].key)) {
+        stored, asked in
+        guard stored == changes[0].next, asked == changes[1].next else { return .reply(()) }
+        var commit = Commit(at: now)
+        for change in changes { change.undo(in: &commit) }
+        return .commit(commit, ())
+      }
+    }
+  }
+
+  /// Stores a phone's next code and counts the request of the address; returns both changes.
   private func put(
     _ code: [UInt8], of phone: [UInt8], asker: [UInt8], at now: Foundation.Date
-  ) async throws {
+  ) async throws -> [MemberCodeChange] {
     try await store.database.write {
       .read(MemberCodeStore.byPhone(phone), MemberCodeStore.byPhone(asker)) { old, asked in
         let time = now.microseconds
@@ -54,7 +95,12 @@ extension SessionsService {
         var commit = Commit(at: now)
         MemberCodeStore.put(next, after: old, of: phone, in: &commit)
         MemberCodeStore.put(count, after: asked, of: asker, in: &commit)
-        return .commit(commit, ())
+        return .commit(
+          commit,
+          [
+            MemberCodeChange(key: phone, old: old, next: next),
+            MemberCodeChange(key: asker, old: asked, next: count),
+          ])
       }
     }
   }

@@ -158,8 +158,8 @@ extension TokenIssuerSetting {
     return wrong + subjectFaults(at: field) + scopeFaults(at: field, knows: knows)
   }
 
-  /// Whether nobody in between could substitute keys.
-  private static func isTrustworthy(_ url: String) -> Bool {
+  /// Whether nobody in between could read or substitute what is fetched from or sent to a URL.
+  static func isTrustworthy(_ url: String) -> Bool {
     guard let parts = URLComponents(string: url), parts.user == nil, parts.password == nil,
       let host = parts.host, !host.isEmpty
     else { return false }

@@ -1,0 +1,163 @@
+import Foundation
+import GatewayV1
+import Logging
+import RPC
+import RPCInProcess
+import ServiceKit
+import TestStores
+import Testing
+
+@testable import GatewayCore
+
+/// A relay: records what is posted, and fails as told.
+private final class Relay: Sendable {
+  let requests = Shared<[MemberCodeWebhook.Request]>([])
+  /// The next answers; success once there are none left.
+  let failures = Shared<[MemberCodeUndelivered.Progress]>([])
+
+  @Sendable func post(_ request: MemberCodeWebhook.Request) throws {
+    requests.update { $0.append(request) }
+    guard let progress = failures.value.first else { return }
+    failures.update { $0.removeFirst() }
+    throw MemberCodeUndelivered(progress, cause: "as told")
+  }
+
+  func body(_ index: Int) throws -> [String: String] {
+    let object = try JSONSerialization.jsonObject(with: Data(requests.value[index].body))
+    return try #require(object as? [String: String])
+  }
+}
+
+@Suite("Codes of members, posted to a relay")
+struct MemberCodeWebhookTests {
+  private static let phone = "13800138000"
+  private static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+  private static func webhook(_ relay: Relay, token: String = "") throws -> MemberCodeWebhook {
+    var setting = MemberCodeWebhookSetting()
+    setting.url = "https://relay.example/codes"
+    setting.tokenFile = token
+    return try MemberCodeWebhook(
+      setting, post: { try relay.post($0) }, ids: .system, clock: TestGateway.clock, logger: quiet)
+  }
+
+  private func with(
+    _ engine: Engine, _ body: (AccountsWorld, Relay) async throws -> Void
+  ) async throws {
+    let relay = Relay()
+    let registry = try InProcessChannel(services: [])
+    try await AccountsWorld.with(
+      engine, codes: MemberCodes(sender: Self.webhook(relay), registry: registry)
+    ) { try await body($0, relay) }
+  }
+
+  private func ask(_ world: AccountsWorld) async throws -> RPCError? {
+    var request = RequestMemberCodeRequest()
+    request.phone = Self.phone
+    do {
+      _ = try await world.sessions.requestMemberCode(request)
+      return nil
+    } catch let error as RPCError {
+      return error
+    }
+  }
+
+  @Test("a message states phone, code, text, expiry and an idempotency key, and the token")
+  func message() async throws {
+    let file = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+    try "secret-token\n".write(to: file, atomically: true, encoding: .utf8)
+    defer { try? FileManager.default.removeItem(at: file) }
+    let relay = Relay()
+    try await Self.webhook(relay, token: file.path).send("012345", to: Self.phone)
+    let body = try relay.body(0)
+    let key = try #require(body["idempotency_key"])
+    #expect(IDSource.isIdentifier(key))
+    #expect(
+      body == [
+        "phone": "+8613800138000", "code": "012345", "expire_time": "2026-11-21T00:05:00Z",
+        "text": "【驿家】验证码012345，5分钟内有效，请勿告诉他人。", "idempotency_key": key,
+      ])
+    let headers = relay.requests.value[0].headers.map { "\($0.name): \($0.value)" }
+    #expect(headers == ["idempotency-key: \(key)", "authorization: Bearer secret-token"])
+    #expect(relay.requests.value[0].limit == .seconds(5))
+  }
+
+  @Test("only a request that never left is repeated, once, with the same key")
+  func repeated() async throws {
+    for (failures, attempts) in [
+      ([.unsent], 2), ([.unsent, .unsent, .unsent], 2), ([.refused], 1), ([.unknown], 1),
+    ] as [([MemberCodeUndelivered.Progress], Int)] {
+      let relay = Relay()
+      relay.failures.update { $0 = failures }
+      let webhook = try Self.webhook(relay)
+      do {
+        try await webhook.send("012345", to: Self.phone)
+        #expect(failures.count == 1 && attempts == 2)
+      } catch let error as MemberCodeUndelivered {
+        #expect(error.progress == failures[0])
+      }
+      #expect(relay.requests.value.count == attempts)
+      let keys = try relay.requests.value.indices.map { try relay.body($0)["idempotency_key"] }
+      #expect(Set(keys).count == 1)
+    }
+  }
+
+  @Test(
+    "a code that was not sent does not count, and the member is told when to ask again",
+    arguments: Engine.allCases)
+  func refused(_ engine: Engine) async throws {
+    try await with(engine) { world, relay in
+      for _ in 0..<7 {
+        relay.failures.update { $0 = [.refused] }
+        let error = try await ask(world)
+        #expect(error?.code == .unavailable && error?.retrySeconds == 10)
+        #expect(error?.gatewayReason == "MEMBER_CODE_UNDELIVERED")
+      }
+      #expect(try await ask(world) == nil)
+      #expect(try await ask(world)?.gatewayReason == "CODE_LIMIT")
+      // One that follows does not count either, and the code before it stays valid.
+      world.pass(60)
+      relay.failures.update { $0 = [.refused] }
+      #expect(try await ask(world)?.gatewayReason == "MEMBER_CODE_UNDELIVERED")
+      #expect(try await ask(world) == nil)
+    }
+  }
+
+  @Test("a code that may have been sent counts", arguments: Engine.allCases)
+  func unknown(_ engine: Engine) async throws {
+    try await with(engine) { world, relay in
+      relay.failures.update { $0 = [.unknown] }
+      let error = try await ask(world)
+      #expect(error?.code == .unavailable && error?.retrySeconds == 60)
+      #expect(try await ask(world)?.gatewayReason == "CODE_LIMIT")
+      world.pass(60)
+      #expect(try await ask(world) == nil)
+    }
+  }
+
+  @Test("every wrong field and file is named")
+  func faults() throws {
+    var configuration = GatewayConfiguration()
+    configuration.memberCodeSender = "webhook"
+    #expect(configuration.faults().map { $0.prefix { $0 != ":" } } == ["member_code_webhook.url"])
+    configuration.memberCodeWebhook.url = "http://relay.example/codes"
+    configuration.memberCodeWebhook.text = "no code"
+    configuration.memberCodeWebhook.timeoutSeconds = 11
+    #expect(
+      configuration.faults().map { $0.prefix { $0 != ":" } } == [
+        "member_code_webhook.url", "member_code_webhook.text",
+        "member_code_webhook.timeout_seconds",
+      ])
+    configuration.memberCodeWebhook = MemberCodeWebhookSetting()
+    configuration.memberCodeWebhook.url = "http://127.0.0.1:9900/codes"
+    #expect(configuration.faults() == [] && configuration.memberCodeFileFaults() == [])
+    configuration.memberCodeWebhook.tokenFile = "/nowhere/token"
+    configuration.memberCodeWebhook.authorityFile = "/nowhere/ca.pem"
+    #expect(
+      configuration.memberCodeFileFaults().map { $0.prefix { $0 != ":" } } == [
+        "member_code_webhook.token_file", "member_code_webhook.authority_file",
+      ])
+    configuration.memberCodeSender = "sms"
+    #expect(configuration.faults() == ["member_code_sender: none, webhook or log"])
+  }
+}

@@ -1,0 +1,140 @@
+import Foundation
+import Logging
+import Metrics
+import ServiceKit
+import Storage
+import Synchronization
+
+/// Posts one-time codes to an operator's relay, which has them sent as text messages.
+///
+/// The relay must deliver one message for each idempotency key. Safe to use from any task.
+public final class MemberCodeWebhook: MemberCodeSender {
+  /// One bounded POST of JSON.
+  public struct Request: Sendable {
+    public let url: String
+    /// File of the trusted authorities; nil for the system's.
+    public let authorities: String?
+    public let headers: [(name: String, value: String)]
+    public let body: [UInt8]
+    /// The largest body of a response, in bytes.
+    public let bytesMax: Int
+    public let limit: Duration
+  }
+
+  /// Posts a request; throws ``MemberCodeUndelivered`` unless it was answered with success.
+  public typealias Post = @Sendable (Request) async throws -> Void
+
+  /// The members of the request's body.
+  private struct Message: Encodable {
+    let phone: String
+    let code: String
+    let text: String
+    let expireTime: String
+    let idempotencyKey: String
+
+    enum CodingKeys: String, CodingKey {
+      case phone, code, text
+      case expireTime = "expire_time"
+      case idempotencyKey = "idempotency_key"
+    }
+  }
+
+  /// Codes on their way at once; with a relay that hangs this many requests wait.
+  static let countMax = 64
+  /// The body of a response is not used.
+  private static let responseBytesMax = 16 << 10
+  /// Time until the second attempt where there was no connection: a relay that restarts.
+  private static let retryDelay = Duration.milliseconds(200)
+
+  private let setting: MemberCodeWebhookSetting
+  private let token: String
+  private let post: Post
+  private let ids: IDSource
+  private let clock: Clock
+  private let logger: Logger
+  private let count = Atomic<Int>(0)
+  private let delivered = Counter(
+    label: "gateway.member_codes", dimensions: [("outcome", "delivered")])
+  private let failed = Counter(label: "gateway.member_codes", dimensions: [("outcome", "failed")])
+
+  /// - Throws: ``ConfigurationError`` naming every file that cannot be used.
+  init(
+    _ setting: MemberCodeWebhookSetting, post: @escaping Post, ids: IDSource, clock: Clock,
+    logger: Logger
+  ) throws {
+    try Faults(setting.fileFaults(at: "member_code_webhook")).check()
+    self.setting = setting
+    token = try setting.token()
+    self.post = post
+    self.ids = ids
+    self.clock = clock
+    self.logger = logger
+  }
+
+  public var isAwaited: Bool { true }
+
+  public func send(_ code: String, to phone: String) async throws {
+    do {
+      try await deliver(request(code, phone))
+      delivered.increment()
+    } catch let error as MemberCodeUndelivered {
+      failed.increment()
+      logger.warning(
+        "a member's code was not delivered",
+        metadata: ["phone": "*\(phone.suffix(4))", "cause": "\(error.cause)"])
+      throw error
+    }
+  }
+
+  private func deliver(_ request: Request) async throws {
+    defer { count.subtract(1, ordering: .relaxed) }
+    guard count.add(1, ordering: .relaxed).newValue <= Self.countMax else {
+      throw MemberCodeUndelivered(.unsent, cause: "\(Self.countMax) codes are on their way")
+    }
+    do {
+      try await post(request)
+    } catch let error as MemberCodeUndelivered where error.progress == .unsent {
+      // Time itself is meant: nothing tells when the relay is back.
+      try await Task.sleep(for: Self.retryDelay)
+      try await post(request)
+    }
+  }
+
+  private func request(_ code: String, _ phone: String) throws -> Request {
+    let lifetime = StoredMemberCode.lifetimeSeconds
+    let key = ids.next()
+    let message = Message(
+      phone: "+86\(phone)", code: code, text: setting.message(code, minutes: lifetime / 60),
+      expireTime: clock.now.addingTimeInterval(TimeInterval(lifetime)).rfc3339,
+      idempotencyKey: key)
+    var headers = [(name: "idempotency-key", value: key)]
+    if !token.isEmpty { headers.append((name: "authorization", value: "Bearer \(token)")) }
+    return Request(
+      url: setting.url, authorities: setting.authorityFile.isEmpty ? nil : setting.authorityFile,
+      headers: headers, body: Array(try JSONEncoder().encode(message)),
+      bytesMax: Self.responseBytesMax, limit: .seconds(setting.timeoutSeconds))
+  }
+}
+
+extension GatewayConfiguration {
+  /// Creates the sender of members' codes; nil for none. The log says where codes do not reach
+  /// phones.
+  ///
+  /// - Throws: ``ConfigurationError``.
+  func makeMemberCodeSender(
+    _ post: MemberCodeWebhook.Post?, ids: IDSource, _ clock: Clock, _ logger: Logger
+  ) throws -> (any MemberCodeSender)? {
+    switch memberCodeSender {
+    case "webhook":
+      guard let post else { throw ConfigurationError("member_code_sender: no webhook here") }
+      return try MemberCodeWebhook(
+        memberCodeWebhook, post: post, ids: ids, clock: clock, logger: logger)
+    case "log":
+      logger.warning("members' codes go to this log and to no phone: for development only")
+      return LoggedMemberCodes(logger: logger)
+    default:
+      logger.warning("members cannot sign in: member_code_sender is none, no codes are sent")
+      return nil
+    }
+  }
+}
