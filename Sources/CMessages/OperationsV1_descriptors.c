@@ -60,8 +60,8 @@ const uint8_t OperationsV1__file_set[1341] = {
   5,26,8,111,112,101,114,97,116,111,114,48,1,98,6,112,114,111,116,111,51,
 };
 
-const uint8_t OperationsV1__comments[2024] = {
-  "\012\344\017\012,yijia/operations/v1/operations_service.protoJ\263\017\012\031\012\002\004\000\032\023Request of RunTask.\012!\012\004\004\000\002\000\032\031R"
+const uint8_t OperationsV1__comments[2073] = {
+  "\012\225\020\012,yijia/operations/v1/operations_service.protoJ\344\017\012\031\012\002\004\000\032\023Request of RunTask.\012!\012\004\004\000\002\000\032\031R"
   "ecomputes the audit log.\0121\012\004\004\000\002\001\032)Copies a SQLite store while it is in use.\012V\012\004\004\000\002\002\032NTakes"
   " up changed keyring files, and seals and hashes anew what older keys did.\012+\012\004\004\000\002\003\032#Counts "
   "again what the counters say.\012\025\012\004\004\000\010\000\032\015What is done.\0123\012\002\004\001\032-Recomputes every hash chain of "
@@ -80,8 +80,9 @@ const uint8_t OperationsV1__comments[2024] = {
   "ich keyring: \042fields\042 or \042hashes\042.\012\032\012\004\004\011\002\001\032\022Number of the key.\012\036\012\004\004\011\002\002\032\026How many rows need"
   " it.\012\026\012\004\004\011\002\003\032\016What they are.\012\261\001\012\002\006\000\032\252\001What operators do with the data of a running service"
   ": every service has it on its inner link.\012\012Errors: UNAUTHENTICATED / CALLER_UNPROVEN; PERM"
-  "ISSION_DENIED / CALLER_KIND.\012\232\002\012\004\006\000\002\000\032\221\002Runs a task and tells how far it is; the last mess"
+  "ISSION_DENIED / CALLER_KIND.\012\313\002\012\004\006\000\002\000\032\302\002Runs a task and tells how far it is; the last mess"
   "age holds the result. A call that ends early\012ends the task; run again, it goes on with wha"
   "t is left. Errors: FAILED_PRECONDITION /\012TASK_UNSUPPORTED where the store's engine has its"
-  " own tools. Callers: the workload operator."
+  " own tools, COPY_FAILED and KEYRING_REFUSED with\012the reason. Callers: the workload operato"
+  "r."
 };

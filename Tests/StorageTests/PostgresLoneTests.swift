@@ -1,7 +1,6 @@
 import Foundation
 import Storage
 import TestStores
-import TestWaiting
 import Testing
 
 @testable import StoragePostgres
@@ -10,34 +9,6 @@ import Testing
   "PostgreSQL engine, calls that come alone", .enabled(if: Engine.allCases.contains(.postgres)),
   .timeLimit(.minutes(2)))
 struct PostgresLoneTests {
-  @Test("a call that comes alone is sent by its caller's thread, calls that come together are not")
-  func threads() async throws {
-    try await Engine.postgres.withStore { store in
-      try await store.withNotes { database in
-        // Whether a write was decided, and sent, by the thread of its caller.
-        @MainActor func isOwn(_ id: String) async throws -> Bool {
-          try await database.write {
-            let isOwn = Thread.isMainThread
-            return .commit(Commit(at: now, statements: [Notes.insert(id)]), isOwn)
-          }
-        }
-        var count = 0
-        try await eventually {
-          count += 1
-          return try await isOwn("alone \(count)")
-        }
-        let own = try await withThrowingTaskGroup(of: Bool.self) { group in
-          for index in 0..<64 { group.addTask { try await isOwn("together \(index)") } }
-          var own = 0
-          for try await isOwn in group where isOwn { own += 1 }
-          return own
-        }
-        #expect(own < 64)
-        #expect(try await database.read(Notes.count) == count + 64)
-      }
-    }
-  }
-
   @Test("calls alone and together, kept and canceled, are all answered, after pauses too")
   func mixed() async throws {
     try await Engine.postgres.withStore { store in

@@ -9,8 +9,8 @@ extern const uint8_t GatewayV1__file_set[14758];
 static inline const uint8_t *GatewayV1__file_set_start(void) { return GatewayV1__file_set; }
 static inline size_t GatewayV1__file_set_count(void) { return 14758; }
 
-extern const uint8_t GatewayV1__comments[20673];
+extern const uint8_t GatewayV1__comments[20782];
 static inline const uint8_t *GatewayV1__comments_start(void) { return GatewayV1__comments; }
-static inline size_t GatewayV1__comments_count(void) { return 20672; }
+static inline size_t GatewayV1__comments_count(void) { return 20781; }
 
 #endif

@@ -9,8 +9,8 @@ extern const uint8_t OperationsV1__file_set[1341];
 static inline const uint8_t *OperationsV1__file_set_start(void) { return OperationsV1__file_set; }
 static inline size_t OperationsV1__file_set_count(void) { return 1341; }
 
-extern const uint8_t OperationsV1__comments[2024];
+extern const uint8_t OperationsV1__comments[2073];
 static inline const uint8_t *OperationsV1__comments_start(void) { return OperationsV1__comments; }
-static inline size_t OperationsV1__comments_count(void) { return 2023; }
+static inline size_t OperationsV1__comments_count(void) { return 2072; }
 
 #endif

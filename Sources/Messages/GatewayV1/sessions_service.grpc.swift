@@ -17,7 +17,8 @@ public protocol SessionsServiceProtocol: RPCService {
   /// Sends a one-time code to a phone, whether or not a member has it: somebody without a membership
   /// signs in to apply for one.
   /// Errors: RESOURCE_EXHAUSTED / CODE_LIMIT with RetryInfo; FAILED_PRECONDITION /
-  /// MEMBER_CODES_OFF where no sender is configured. Callers: anybody.
+  /// MEMBER_CODES_OFF where no sender is configured; UNAVAILABLE / MEMBER_CODE_UNDELIVERED with
+  /// RetryInfo where the relay of text messages did not take the code. Callers: anybody.
   nonisolated(nonsending) func requestMemberCode(
     _ request: RequestMemberCodeRequest, context: ServerContext
   ) async throws -> RequestMemberCodeResponse
@@ -243,7 +244,8 @@ public struct SessionsServiceClient: Sendable {
   /// Sends a one-time code to a phone, whether or not a member has it: somebody without a membership
   /// signs in to apply for one.
   /// Errors: RESOURCE_EXHAUSTED / CODE_LIMIT with RetryInfo; FAILED_PRECONDITION /
-  /// MEMBER_CODES_OFF where no sender is configured. Callers: anybody.
+  /// MEMBER_CODES_OFF where no sender is configured; UNAVAILABLE / MEMBER_CODE_UNDELIVERED with
+  /// RetryInfo where the relay of text messages did not take the code. Callers: anybody.
   public func requestMemberCode(
     _ request: RequestMemberCodeRequest, options: CallOptions = CallOptions()
   ) async throws -> RequestMemberCodeResponse {
