@@ -83,6 +83,6 @@ const uint8_t OperationsV1__comments[2073] = {
   "ISSION_DENIED / CALLER_KIND.\012\313\002\012\004\006\000\002\000\032\302\002Runs a task and tells how far it is; the last mess"
   "age holds the result. A call that ends early\012ends the task; run again, it goes on with wha"
   "t is left. Errors: FAILED_PRECONDITION /\012TASK_UNSUPPORTED where the store's engine has its"
-  " own tools, COPY_FAILED and KEYRING_REFUSED with\012the reason. Callers: the workload operato"
+  " own tools, COPY_FAILED and KEYRING_REFUSED\012with the reason. Callers: the workload operato"
   "r."
 };

@@ -47,28 +47,52 @@ public struct HTTPDocument: Sendable, Hashable {
   ) async throws -> [UInt8] {
     let response = try await answer(
       to: head(.GET), [], on: loops, bytesMax: bytesMax, within: limit)
-    guard response.head.status == .ok, let body = response.body else { throw refusal(response) }
+    guard response.head.status == .ok, let body = response.body else {
+      throw HTTPDocumentError(url: url, reason: "answered \(response.head.status)")
+    }
     return Array(body.readableBytesView)
   }
 
-  /// Posts a body of JSON; any status of success is one, and the response's body is not read.
+  /// Posts a body of JSON.
   ///
   /// - Parameters:
   ///   - headers: Further fields of the request.
-  ///   - bytesMax: The largest body of the response in bytes.
   ///   - limit: The time limit, including the connection.
-  /// - Throws: ``HTTPDocumentError`` for any failure, and `CancellationError`.
+  /// - Returns: The status of the response; nil where no connection was made, so that the server
+  ///   has not seen the request.
+  /// - Throws: ``HTTPDocumentError`` where the server may have taken the request, and
+  ///   `CancellationError`.
   public func post(
     _ body: [UInt8], headers: [(name: String, value: String)] = [], on loops: EventLoops,
-    bytesMax: Int, within limit: Duration = .seconds(10)
-  ) async throws {
+    within limit: Duration = .seconds(10)
+  ) async throws -> Int? {
     var request = head(.POST)
     request.headers.add(name: "content-type", value: "application/json")
     request.headers.add(name: "content-length", value: String(body.count))
     for (name, value) in headers { request.headers.add(name: name, value: value) }
-    let response = try await answer(to: request, body, on: loops, bytesMax: bytesMax, within: limit)
-    guard (200..<300).contains(response.head.status.code) else { throw refusal(response) }
+    do {
+      let response = try await answer(
+        to: request, body, on: loops, bytesMax: Self.unreadBytesMax, within: limit)
+      return Int(response.head.status.code)
+    } catch let error as HTTPDocumentError where error.isUnsent {
+      return nil
+    }
   }
+
+  /// Returns a function that posts, for code that knows nothing of this transport: URL, file of the
+  /// trusted authorities, further fields, body and time limit as above.
+  public static func poster(
+    _ loops: EventLoops
+  )
+    -> @Sendable (
+      String, String?, [(name: String, value: String)], [UInt8], Duration
+    ) async throws -> Int?
+  {
+    { try await HTTPDocument($0, trusting: $1).post($3, headers: $2, on: loops, within: $4) }
+  }
+
+  /// The largest body of a response that is not used, in bytes.
+  private static let unreadBytesMax = 16 << 10
 
   private func head(_ method: HTTPMethod) -> HTTPRequestHead {
     HTTPRequestHead(
@@ -77,15 +101,6 @@ public struct HTTPDocument: Sendable, Hashable {
         "host": HostPort(host: host, port: port).description, "connection": "close",
         "accept": "*/*", "user-agent": "yijia",
       ])
-  }
-
-  /// The error of a response that is no success. A gateway on the way may answer other statuses of
-  /// 500 and above although the server took the request.
-  private func refusal(_ response: NIOHTTPClientResponseFull) -> HTTPDocumentError {
-    let status = response.head.status
-    let isRefused = (300..<500).contains(status.code) || status == .serviceUnavailable
-    return HTTPDocumentError(
-      url: url, reason: "answered \(status)", progress: isRefused ? .refused : .unknown)
   }
 
   private func answer(
@@ -143,7 +158,7 @@ public struct HTTPDocument: Sendable, Hashable {
         case .success(let channel):
           answer.futureResult.whenComplete { _ in channel.close(promise: nil) }
         case .failure(let error):
-          answer.fail(HTTPDocumentError(url: url, reason: "\(error)", progress: .unsent))
+          answer.fail(HTTPDocumentError(url: url, reason: "\(error)", isUnsent: true))
         }
       }
   }
@@ -151,27 +166,17 @@ public struct HTTPDocument: Sendable, Hashable {
 
 /// The error of a document that could not be fetched or posted to.
 public struct HTTPDocumentError: Error, Sendable, Hashable, CustomStringConvertible {
-  /// How far the request came.
-  public enum Progress: Sendable, Hashable {
-    /// There was no connection: the server has not seen the request.
-    case unsent
-    /// The server refused the request.
-    case refused
-    /// The server may have taken the request.
-    case unknown
-  }
-
   /// The URL of the document.
   public let url: String
   /// The cause, for people.
   public let reason: String
-  /// How far the request came.
-  public let progress: Progress
+  /// Whether there was no connection.
+  let isUnsent: Bool
 
-  init(url: String, reason: String, progress: Progress = .unknown) {
+  init(url: String, reason: String, isUnsent: Bool = false) {
     self.url = url
     self.reason = reason
-    self.progress = progress
+    self.isUnsent = isUnsent
   }
 
   public var description: String { "\(url): \(reason)" }

@@ -11,15 +11,25 @@ import Testing
 
 /// A relay: records what is posted, and fails as told.
 private final class Relay: Sendable {
-  let requests = Shared<[MemberCodeWebhook.Request]>([])
+  struct Request: Sendable {
+    let headers: [(name: String, value: String)]
+    let body: [UInt8]
+    let limit: Duration
+  }
+
+  let requests = Shared<[Request]>([])
   /// The next answers; success once there are none left.
   let failures = Shared<[MemberCodeUndelivered.Progress]>([])
 
-  @Sendable func post(_ request: MemberCodeWebhook.Request) throws {
+  func post(_ request: Request) throws -> Int? {
     requests.update { $0.append(request) }
-    guard let progress = failures.value.first else { return }
+    guard let progress = failures.value.first else { return 202 }
     failures.update { $0.removeFirst() }
-    throw MemberCodeUndelivered(progress, cause: "as told")
+    switch progress {
+    case .unsent: return nil
+    case .refused: return 400
+    case .unknown: throw CocoaError(.fileReadUnknown)
+    }
   }
 
   func body(_ index: Int) throws -> [String: String] {
@@ -38,7 +48,8 @@ struct MemberCodeWebhookTests {
     setting.url = "https://relay.example/codes"
     setting.tokenFile = token
     return try MemberCodeWebhook(
-      setting, post: { try relay.post($0) }, ids: .system, clock: TestGateway.clock, logger: quiet)
+      setting, post: { try relay.post(Relay.Request(headers: $2, body: $3, limit: $4)) },
+      ids: .system, clock: TestGateway.clock, logger: quiet)
   }
 
   private func with(

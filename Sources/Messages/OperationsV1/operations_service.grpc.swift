@@ -7,8 +7,8 @@ public import RPC
 public protocol OperationsServiceProtocol: RPCService {
   /// Runs a task and tells how far it is; the last message holds the result. A call that ends early
   /// ends the task; run again, it goes on with what is left. Errors: FAILED_PRECONDITION /
-  /// TASK_UNSUPPORTED where the store's engine has its own tools, COPY_FAILED and KEYRING_REFUSED with
-  /// the reason. Callers: the workload operator.
+  /// TASK_UNSUPPORTED where the store's engine has its own tools, COPY_FAILED and KEYRING_REFUSED
+  /// with the reason. Callers: the workload operator.
   nonisolated(nonsending) func runTask(
     _ request: RunTaskRequest, responses: ResponseWriter<RunTaskResponse>,
     context: ServerContext
@@ -56,8 +56,8 @@ public struct OperationsServiceClient: Sendable {
 
   /// Runs a task and tells how far it is; the last message holds the result. A call that ends early
   /// ends the task; run again, it goes on with what is left. Errors: FAILED_PRECONDITION /
-  /// TASK_UNSUPPORTED where the store's engine has its own tools, COPY_FAILED and KEYRING_REFUSED with
-  /// the reason. Callers: the workload operator.
+  /// TASK_UNSUPPORTED where the store's engine has its own tools, COPY_FAILED and KEYRING_REFUSED
+  /// with the reason. Callers: the workload operator.
   public func runTask(
     _ request: RunTaskRequest, options: CallOptions = CallOptions()
   ) async throws -> ResponseStream<RunTaskResponse> {

@@ -46,10 +46,8 @@ struct GatewayCommand: AsyncParsableCommand {
     let (loops, kiosks, health) = (EventLoops(), KioskDirectory(), HealthRegistry())
     let store = try await GatewayStore(configuration) { try await openStore($0, $2, patience: $1) }
     let gateway = try LiveGateway(
-      configuration, kiosks: kiosks, store: store, logger: logger, post: Self.post(on: loops)
-    ) {
-      try ClientChannel(configuration: Self.client($0), loops: loops, logger: logger)
-    }
+      configuration, kiosks: kiosks, store: store, logger: logger, post: HTTPDocument.poster(loops)
+    ) { try ClientChannel(configuration: Self.client($0), loops: loops, logger: logger) }
     func server(_ place: ServerConfiguration, _ calls: Dispatcher) -> Server {
       Server(configuration: place, dispatcher: calls, loops: loops, logger: logger)
     }
@@ -94,25 +92,6 @@ struct GatewayCommand: AsyncParsableCommand {
     try await loops.shutdown()
     LineWriter.standardOutput.flush()
     logger.notice("stopped")
-  }
-
-  /// Posts members' codes to the operator's relay.
-  private static func post(on loops: EventLoops) -> MemberCodeWebhook.Post {
-    { request in
-      do {
-        try await HTTPDocument(request.url, trusting: request.authorities).post(
-          request.body, headers: request.headers, on: loops, bytesMax: request.bytesMax,
-          within: request.limit)
-      } catch let error as HTTPDocumentError {
-        let progress: MemberCodeUndelivered.Progress =
-          switch error.progress {
-          case .unsent: .unsent
-          case .refused: .refused
-          case .unknown: .unknown
-          }
-        throw MemberCodeUndelivered(progress, cause: error.reason)
-      }
-    }
   }
 
   private static func client(_ link: BackendLink) throws -> ClientConfiguration {

@@ -118,8 +118,7 @@ extension AccountFailure {
     case .keyNotFound:
       LocalizedText(zh: "没有这个密钥，请核对名称。", en: "There is no such key: check the name.")
     case .keyEnded:
-      LocalizedText(
-        zh: "该密钥已失效，请新建密钥。", en: "The key holds no more: create a new one.")
+      LocalizedText(zh: "该密钥已失效，请新建密钥。", en: "The key holds no more: make a new one.")
     case .keyRotated:
       LocalizedText(
         zh: "该密钥已轮换，请轮换其新密钥。",
@@ -174,9 +173,7 @@ extension AccountFailure {
     case .codeLimit:
       LocalizedText(zh: "验证码获取过于频繁，请稍后重试。", en: "Enough codes were sent: wait, then ask again.")
     case .memberCodeUndelivered:
-      LocalizedText(
-        zh: "短信暂时发不出去，请稍后重新获取验证码。",
-        en: "The text message could not be sent: wait, then ask for another code.")
+      LocalizedText(zh: "短信未能发出，请稍后重试。", en: "No message could be sent: wait, then ask again.")
     case .memberAmbiguous:
       LocalizedText(
         zh: "该手机号对应多名会员，请填写会员号。",

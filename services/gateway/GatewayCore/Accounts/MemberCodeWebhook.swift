@@ -9,20 +9,13 @@ import Synchronization
 ///
 /// The relay must deliver one message for each idempotency key. Safe to use from any task.
 public final class MemberCodeWebhook: MemberCodeSender {
-  /// One bounded POST of JSON.
-  public struct Request: Sendable {
-    public let url: String
-    /// File of the trusted authorities; nil for the system's.
-    public let authorities: String?
-    public let headers: [(name: String, value: String)]
-    public let body: [UInt8]
-    /// The largest body of a response, in bytes.
-    public let bytesMax: Int
-    public let limit: Duration
-  }
-
-  /// Posts a request; throws ``MemberCodeUndelivered`` unless it was answered with success.
-  public typealias Post = @Sendable (Request) async throws -> Void
+  /// Posts JSON to a URL, trusting the authorities of a file or the system's. Returns the status of
+  /// the response, or nil where no connection was made; throws where the relay may have taken it.
+  public typealias Post =
+    @Sendable (
+      _ url: String, _ authorities: String?, _ headers: [(name: String, value: String)],
+      _ body: [UInt8], _ limit: Duration
+    ) async throws -> Int?
 
   /// The members of the request's body.
   private struct Message: Encodable {
@@ -41,8 +34,6 @@ public final class MemberCodeWebhook: MemberCodeSender {
 
   /// Codes on their way at once; with a relay that hangs this many requests wait.
   static let countMax = 64
-  /// The body of a response is not used.
-  private static let responseBytesMax = 16 << 10
   /// Time until the second attempt where there was no connection: a relay that restarts.
   private static let retryDelay = Duration.milliseconds(200)
 
@@ -75,7 +66,8 @@ public final class MemberCodeWebhook: MemberCodeSender {
 
   public func send(_ code: String, to phone: String) async throws {
     do {
-      try await deliver(request(code, phone))
+      let (headers, body) = try request(code, phone)
+      try await deliver(headers, body)
       delivered.increment()
     } catch let error as MemberCodeUndelivered {
       failed.increment()
@@ -86,21 +78,46 @@ public final class MemberCodeWebhook: MemberCodeSender {
     }
   }
 
-  private func deliver(_ request: Request) async throws {
+  private func deliver(_ headers: [(name: String, value: String)], _ body: [UInt8]) async throws {
     defer { count.subtract(1, ordering: .relaxed) }
     guard count.add(1, ordering: .relaxed).newValue <= Self.countMax else {
       throw MemberCodeUndelivered(.unsent, cause: "\(Self.countMax) codes are on their way")
     }
+    if let status = try await attempt(headers, body) { return try check(status) }
+    // Time itself is meant: nothing tells when the relay is back.
+    try await Task.sleep(for: Self.retryDelay)
+    guard let status = try await attempt(headers, body) else {
+      throw MemberCodeUndelivered(.unsent, cause: "no connection to the relay")
+    }
+    try check(status)
+  }
+
+  private func attempt(
+    _ headers: [(name: String, value: String)], _ body: [UInt8]
+  ) async throws -> Int? {
+    let authorities = setting.authorityFile.isEmpty ? nil : setting.authorityFile
     do {
-      try await post(request)
-    } catch let error as MemberCodeUndelivered where error.progress == .unsent {
-      // Time itself is meant: nothing tells when the relay is back.
-      try await Task.sleep(for: Self.retryDelay)
-      try await post(request)
+      return try await post(
+        setting.url, authorities, headers, body, .seconds(setting.timeoutSeconds))
+    } catch let error as CancellationError {
+      throw error
+    } catch {
+      throw MemberCodeUndelivered(.unknown, cause: "\(error)")
     }
   }
 
-  private func request(_ code: String, _ phone: String) throws -> Request {
+  /// A gateway on the way may answer statuses of 500 and above although the relay took the request,
+  /// except 503.
+  private func check(_ status: Int) throws(MemberCodeUndelivered) {
+    if (200..<300).contains(status) { return }
+    let isRefused = (300..<500).contains(status) || status == 503
+    throw MemberCodeUndelivered(
+      isRefused ? .refused : .unknown, cause: "the relay answered \(status)")
+  }
+
+  private func request(
+    _ code: String, _ phone: String
+  ) throws -> (headers: [(name: String, value: String)], body: [UInt8]) {
     let lifetime = StoredMemberCode.lifetimeSeconds
     let key = ids.next()
     let message = Message(
@@ -109,10 +126,7 @@ public final class MemberCodeWebhook: MemberCodeSender {
       idempotencyKey: key)
     var headers = [(name: "idempotency-key", value: key)]
     if !token.isEmpty { headers.append((name: "authorization", value: "Bearer \(token)")) }
-    return Request(
-      url: setting.url, authorities: setting.authorityFile.isEmpty ? nil : setting.authorityFile,
-      headers: headers, body: Array(try JSONEncoder().encode(message)),
-      bytesMax: Self.responseBytesMax, limit: .seconds(setting.timeoutSeconds))
+    return (headers, Array(try JSONEncoder().encode(message)))
   }
 }
 
