@@ -15,7 +15,7 @@ from processes import wait_until
 from stubs import accounts, members
 from suite import Suite
 
-PEOPLE = People(series=61)
+PEOPLE = People(series=17)
 
 
 class Relay:
