@@ -17,10 +17,11 @@ kind=${1:-}
 case $kind in thread | address) ;; *) die "scripts/sanitize.sh thread|address [FILTER]" ;; esac
 # Services and gateway are these with SQL and routes around them. What works for a minute without a
 # pause comes last, on its own: it would keep all others from the few threads and cores that there
-# are. These are the inputs of fuzzing and the random messages.
+# are. These are the inputs of fuzzing and the random messages; and the test of the process's
+# memory, which the others fill as fast as it is released.
 runtime='HTTP2Tests|RPCTests|ProtobufTests|CompressionTests|ServiceKitTests|StorageTests'
-alone='FuzzTests|AgreementTests'
-tests=(--filter "$runtime" --skip AgreementTests)
+alone='FuzzTests|AgreementTests|MemoryTests'
+tests=(--filter "$runtime" --skip AgreementTests --skip MemoryTests)
 later=(--filter "$alone")
 [ -z "${2:-}" ] || tests=(--filter "$2") later=()
 
