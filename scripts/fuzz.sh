@@ -4,6 +4,7 @@
 #   scripts/fuzz.sh                     every target for TIME seconds (60)
 #   TIME=600 scripts/fuzz.sh wire       one target, longer
 #   RUNS=10000000 scripts/fuzz.sh       so many inputs each instead, however long that takes
+#   LENGTH=4096 scripts/fuzz.sh json    inputs of up to so many bytes (256)
 #   MINIMIZE=1 scripts/fuzz.sh          afterwards writes what was found to Tests/Fuzz/corpus,
 #                                       as few inputs as reach the same code
 #

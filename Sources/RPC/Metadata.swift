@@ -149,13 +149,14 @@ extension Metadata: RandomAccessCollection {
   public var startIndex: Int { 0 }
   public var endIndex: Int { list.count }
 
+  /// A field. Binary values that a peer has joined in one field are concatenated here;
+  /// ``values(_:)`` has them one by one.
   public subscript(index: Int) -> Element {
     let name = list.name(at: index)
     guard name.hasSuffix("-bin") else {
       return Element(name: name, value: .text(list.value(at: index)))
     }
-    // The values joined in one field are concatenated here, while values(_:) splits them. To store
-    // them separately would repeat the name for each comma that a peer sends.
+    // To store them separately would repeat the name for each comma that a peer sends.
     return Element(
       name: name, value: .binary(Self.binaries(list.valueBytes(at: index)).flatMap { $0 }))
   }

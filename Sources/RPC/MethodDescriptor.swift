@@ -8,6 +8,9 @@ public enum MethodKind: Sendable, Hashable {
   case serverStreaming
   /// Streams in both directions.
   case bidirectionalStreaming
+
+  /// Whether a call that is OK has one response, neither more nor none.
+  var hasOneResponse: Bool { self == .unary || self == .clientStreaming }
 }
 
 /// Identifies a method, and which sides of it are streams.

@@ -44,7 +44,8 @@ public struct RPCError: Error, Sendable, Hashable {
   public var code: Code
   /// A message for developers, in UTF-8; it travels percent-encoded in `grpc-message`.
   public var message: String
-  /// A serialized `google.rpc.Status` for `grpc-status-details-bin`; opaque to this module.
+  /// A serialized `google.rpc.Status` for `grpc-status-details-bin`; opaque to this module. More
+  /// than 4,608 bytes are not sent, because other implementations refuse lists of over 8 KiB.
   public var details: [UInt8]
   /// Trailing metadata, to be sent or received with the status.
   public var metadata: Metadata

@@ -29,7 +29,6 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
   /// The framed response of a call with a single one, held back until the interceptors have
   /// returned.
   @exclusivity(unchecked) private var response: [UInt8]?
-  @exclusivity(unchecked) private var isPastDeadline = false
   /// The compression of response messages; set when the response head is sent.
   @exclusivity(unchecked) private var encoding: MessageEncoding?
   /// The metrics of the call; nil without a metrics backend.
@@ -122,6 +121,9 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
         try await invoke()
       } else {
         try await intercepted(0)
+        guard isInvoked, response != nil || !context.method.kind.hasOneResponse else {
+          throw RPCError(.internalError, "an interceptor ended the call without an outcome")
+        }
       }
     } catch {
       failure = status(of: error)
@@ -146,19 +148,12 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
 
   /// Returns the status for an error of the handler. The text of an error that is not an `RPCError`
   /// is logged and not sent.
-  private func status(of error: any Error) -> RPCError {
-    if let error = error as? RPCError {
-      // A status received from a downstream call is this server's own to the caller.
-      return error
+  private func status(of error: any Error) -> RPCError? {
+    if !(error is RPCError), !(error is CancellationError) {
+      server.logger.error(
+        "a handler failed", metadata: ["method": "\(context.method)", "error": "\(error)"])
     }
-    if error is CancellationError {
-      return isPastDeadline || context.deadline?.hasPassed == true
-        ? .deadlinePassed
-        : RPCError(.cancelled, "the call was cancelled")
-    }
-    server.logger.error(
-      "a handler failed", metadata: ["method": "\(context.method)", "error": "\(error)"])
-    return RPCError(.unknown, "the handler failed")
+    return context.outcome(of: error)
   }
 
   /// Ends the call with its outcome; nil is OK. Only the first call has an effect.
@@ -193,7 +188,9 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
     hasEnded = true
     exchange.cancelTimer()
     count(.cancelled)
-    stopped(RPCError(.cancelled, "the client gave up"))
+    let status = RPCError(.cancelled, "the client gave up")
+    context.ended(early: status)
+    stopped(status)
     cancelHandler()
   }
 
@@ -210,13 +207,17 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
 
   private func deadlinePassed() {
     guard !hasEnded else { return }
-    isPastDeadline = true
-    finish(.deadlinePassed)
-    cancelHandler()
+    end(early: .deadlinePassed)
   }
 
   final func serverDrains() {
     guard !hasEnded, let status = context.statusWhenDraining else { return }
+    end(early: status)
+  }
+
+  /// Ends the call with a status that its handler did not choose.
+  private func end(early status: RPCError) {
+    context.ended(early: status)
     finish(status)
     cancelHandler()
   }

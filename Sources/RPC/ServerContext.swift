@@ -14,6 +14,7 @@ public final class ServerContext: Sendable {
     var responseCompression: MessageEncoding?
     var requestWasCompressed = false
     var statusWhenDraining: RPCError?
+    var earlyEnd: RPCError?
     var values: [(key: ObjectIdentifier, value: any Sendable)] = []
   }
 
@@ -59,6 +60,24 @@ public final class ServerContext: Sendable {
   /// The status with which a drain ends the call at once; nil if the call may finish.
   package var statusWhenDraining: RPCError? { state.withLock { $0?.statusWhenDraining } }
 
+  /// Returns the status that the caller gets if the handler ends now, with `error` or, if it is
+  /// nil, well: for what interceptors log and measure. Nil is OK.
+  ///
+  /// A call that its deadline, its caller or a drain has ended keeps that status, whatever its
+  /// handler does afterwards. A caller that is gone counts as CANCELLED.
+  public func outcome(of error: (any Error)?) -> RPCError? {
+    if let earlyEnd = state.withLock({ $0?.earlyEnd }) { return earlyEnd }
+    guard let error else { return nil }
+    // A status received from a downstream call is this server's own to the caller.
+    if let error = error as? RPCError { return error }
+    guard error is CancellationError else { return RPCError(.unknown, "the handler failed") }
+    return deadline?.hasPassed == true
+      ? .deadlinePassed : RPCError(.cancelled, "the call was cancelled")
+  }
+
+  /// Notes that the call has ended before its handler.
+  func ended(early status: RPCError) { change { $0.earlyEnd = status } }
+
   package static let shuttingDown = RPCError(.unavailable, "the server is shutting down")
 
   /// Initial metadata, sent with the first message or by `ResponseWriter.sendHeaders()`; later
@@ -76,6 +95,8 @@ public final class ServerContext: Sendable {
 
   /// The compression of response messages, applied if the client accepts it; nil does not compress.
   /// It is announced with the initial metadata, so changes after the first message have no effect.
+  /// A message is compressed in one piece on the connection's loop, which serves nobody else
+  /// meanwhile: not for messages of megabytes.
   public var responseCompression: MessageEncoding? {
     get { state.withLock { $0?.responseCompression } }
     set { change { $0.responseCompression = newValue } }

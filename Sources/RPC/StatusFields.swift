@@ -1,14 +1,17 @@
 /// Encodes and decodes a status as header fields: `grpc-status`, `grpc-message` and
 /// `grpc-status-details-bin`.
 ///
-/// Other implementations accept header lists of 8 to 16 KiB, and one that is too long is not sent
-/// at all. So message and details are bounded, in order that the code of an error reaches the
-/// caller.
+/// Other implementations accept header lists of 8 KiB, names and 32 bytes a field included, and
+/// fail the call, or even the connection, for a longer one (grpc's C core, grpc-java). So message
+/// and details are bounded together, in order that the code of an error reaches the caller; 1 KiB
+/// is left for the other fields.
 package enum StatusFields {
+  /// The limit of message and details together in bytes, as they are encoded.
+  private static let bytesMax = 7 << 10
   /// The limit of the encoded `grpc-message` in bytes; the rest is cut off.
   private static let messageBytesMax = 4 << 10
-  /// The limit of the details in bytes; larger ones are left out.
-  private static let detailsBytesMax = 8 << 10
+  /// The limit of the details in bytes, before they are encoded; larger ones are left out.
+  package static let detailsBytesMax = 4_608
 
   /// Appends the status, then the trailing metadata.
   package static func append(_ error: RPCError?, trailers: Metadata, to fields: inout HeaderList) {
@@ -18,13 +21,12 @@ package enum StatusFields {
       return
     }
     fields.add("grpc-status", String(error.code.rawValue))
+    let details = error.details.count <= detailsBytesMax ? Base64.encode(error.details) : ""
     if !error.message.isEmpty {
-      let message = PercentEncoding.encode(error.message, bytesMax: messageBytesMax)
-      fields.add("grpc-message", message)
+      let room = min(messageBytesMax, bytesMax - details.utf8.count)
+      fields.add("grpc-message", PercentEncoding.encode(error.message, bytesMax: room))
     }
-    if !error.details.isEmpty, error.details.count <= detailsBytesMax {
-      fields.add("grpc-status-details-bin", Base64.encode(error.details))
-    }
+    if !details.isEmpty { fields.add("grpc-status-details-bin", details) }
     fields.add(contentsOf: trailers.list)
     fields.add(contentsOf: error.metadata.list)
   }

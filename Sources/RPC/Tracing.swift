@@ -19,7 +19,10 @@ public struct ServerTracing: ServerInterceptor {
     guard let tracer else { return try await next() }
     var trace = InstrumentationContext.topLevel
     tracer.extract(context.metadata, into: &trace, using: MetadataCarrier())
-    try await CallSpan.around(context.method, trace, .server, tracer) { _ in try await next() }
+    func status(of error: (any Error)?) -> RPCError.Code? { context.outcome(of: error)?.code }
+    try await CallSpan.around(context.method, trace, .server, tracer, status: status) { _ in
+      try await next()
+    }
   }
 }
 
@@ -37,20 +40,28 @@ public struct ClientTracing: ClientInterceptor {
   public func intercept(_ context: ClientContext, next: () async throws -> Void) async throws {
     guard let tracer else { return try await next() }
     let trace = InstrumentationContext.current ?? .topLevel
-    try await CallSpan.around(context.method, trace, .client, tracer) { span in
+    try await CallSpan.around(
+      context.method, trace, .client, tracer, status: Self.status
+    ) { span in
       var metadata = context.metadata
       tracer.inject(span.context, into: &metadata, using: MetadataCarrier())
       context.metadata = metadata
       try await next()
     }
   }
+
+  private static func status(of error: (any Error)?) -> RPCError.Code? {
+    error.map { ($0 as? RPCError)?.code ?? ($0 is CancellationError ? .cancelled : .unknown) }
+  }
 }
 
 /// The span of a call, on either side.
 private enum CallSpan {
+  /// - Parameter status: The call's status by the error that `body` has thrown; nil is OK.
   static func around(
     _ method: MethodDescriptor, _ trace: InstrumentationContext, _ kind: SpanKind,
-    _ tracer: any Tracer, _ body: (any Span) async throws -> Void
+    _ tracer: any Tracer, status: ((any Error)?) -> RPCError.Code?,
+    _ body: (any Span) async throws -> Void
   ) async throws {
     let span = tracer.startAnySpan(
       "\(method.service)/\(method.name)", context: trace, ofKind: kind)
@@ -60,16 +71,17 @@ private enum CallSpan {
       $0["rpc.service"] = method.service
       $0["rpc.method"] = method.name
     }
+    func note(_ code: RPCError.Code?) {
+      span.updateAttributes { $0["rpc.grpc.status_code"] = code?.rawValue ?? 0 }
+      // A server's span fails only by faults of the server, a client's by any failure.
+      guard let code, kind == .client || code.isServerFault else { return }
+      span.setStatus(SpanStatus(code: .error, message: code.name))
+    }
     do {
       try await InstrumentationContext.withValue(span.context) { try await body(span) }
-      span.updateAttributes { $0["rpc.grpc.status_code"] = 0 }
+      note(status(nil))
     } catch {
-      let code = (error as? RPCError)?.code ?? (error is CancellationError ? .cancelled : .unknown)
-      span.updateAttributes { $0["rpc.grpc.status_code"] = code.rawValue }
-      // A server's span fails only by faults of the server, a client's by any failure.
-      if kind == .client || code.isServerFault {
-        span.setStatus(SpanStatus(code: .error, message: code.name))
-      }
+      note(status(error))
       throw error
     }
   }

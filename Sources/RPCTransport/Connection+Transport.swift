@@ -59,7 +59,14 @@ extension Connection {
   func holds(_ more: Int) -> Bool {
     heldBytes += more
     // A client has room for the responses it has asked for.
-    return more <= 0 || client != nil || heldBytes <= limits.heldBytesMax
+    guard let heldMemory else { return true }
+    let steps = heldBytes / HeldMemory.stepBytes
+    if steps != heldSteps {
+      heldMemory.add(steps - heldSteps)
+      heldSteps = steps
+    }
+    guard more > 0 else { return true }
+    return heldBytes <= limits.heldBytesMax && (steps == 0 || !heldMemory.isFull)
   }
 
   var isCongested: Bool { session.unsentBytes > limits.unsentBytesMax }

@@ -100,6 +100,10 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   private(set) lazy var decompressionQueue = DecompressionQueue(loop: executor)
   /// Buffered bytes of incomplete messages.
   @exclusivity(unchecked) var heldBytes = 0
+  /// The steps of them that `heldMemory` counts.
+  @exclusivity(unchecked) var heldSteps = 0
+  /// What all connections of the server hold; nil for a client's.
+  let heldMemory: HeldMemory?
   /// Where handlers wait that would produce more output than the peer reads.
   @exclusivity(unchecked) var room: WaitPoint?
   /// Whether no call is running, for other threads.
@@ -129,7 +133,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   init(
     _ role: Session.Role, executor: LoopExecutor, limits: ConnectionLimits, isTLS: Bool,
     readBytesMax: Int = ReadSize.bytesMin, dispatcher: Dispatcher?, owner: any ConnectionOwner,
-    endpoint: Endpoint? = nil, callsMax: Int = .max, logger: Logger,
+    endpoint: Endpoint? = nil, callsMax: Int = .max, heldMemory: HeldMemory? = nil, logger: Logger,
     refusePeer: (@Sendable (Peer) -> String?)? = nil
   ) throws {
     self.executor = executor
@@ -137,6 +141,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     self.isTLS = isTLS
     self.dispatcher = dispatcher
     self.owner = owner
+    self.heldMemory = heldMemory
     self.logger = logger
     self.refusePeer = refusePeer
     readSize = ReadSize(bytesMax: readBytesMax)

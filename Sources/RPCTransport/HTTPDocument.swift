@@ -3,6 +3,8 @@ internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
 internal import NIOSSL
+internal import NIOTLS
+import Synchronization
 
 /// A document at an HTTP URL, fetched or posted to with one bounded request. It serves what is
 /// needed without gRPC, such as the public keys that another system publishes.
@@ -26,7 +28,9 @@ public struct HTTPDocument: Sendable, Hashable {
     guard let parts = URLComponents(string: url), parts.user == nil, parts.password == nil,
       let scheme = parts.scheme?.lowercased(), ["http", "https"].contains(scheme),
       let host = parts.host, !host.isEmpty
-    else { throw HTTPDocumentError(url: url, reason: "no address of http or https") }
+    else {
+      throw HTTPDocumentError(url: url, reason: "no address of http or https", isUnsent: true)
+    }
     self.url = url
     self.authorities = authorities
     isTLS = scheme == "https"
@@ -46,7 +50,7 @@ public struct HTTPDocument: Sendable, Hashable {
     on loops: EventLoops, bytesMax: Int, within limit: Duration = .seconds(10)
   ) async throws -> [UInt8] {
     let response = try await answer(
-      to: head(.GET), [], on: loops, bytesMax: bytesMax, within: limit)
+      to: DocumentRequest(head(.GET)), on: loops, bytesMax: bytesMax, within: limit)
     guard response.head.status == .ok, let body = response.body else {
       throw HTTPDocumentError(url: url, reason: "answered \(response.head.status)")
     }
@@ -58,37 +62,40 @@ public struct HTTPDocument: Sendable, Hashable {
   /// - Parameters:
   ///   - headers: Further fields of the request.
   ///   - limit: The time limit, including the connection.
-  /// - Returns: The status of the response; nil where no connection was made, so that the server
-  ///   has not seen the request.
-  /// - Throws: ``HTTPDocumentError`` where the server may have taken the request, and
+  /// - Returns: The status of the response.
+  /// - Throws: ``HTTPDocumentError``, which says whether the server may have taken the request, and
   ///   `CancellationError`.
   public func post(
     _ body: [UInt8], headers: [(name: String, value: String)] = [], on loops: EventLoops,
     within limit: Duration = .seconds(10)
-  ) async throws -> Int? {
+  ) async throws -> Int {
     var request = head(.POST)
     request.headers.add(name: "content-type", value: "application/json")
     request.headers.add(name: "content-length", value: String(body.count))
     for (name, value) in headers { request.headers.add(name: name, value: value) }
-    do {
-      let response = try await answer(
-        to: request, body, on: loops, bytesMax: Self.unreadBytesMax, within: limit)
-      return Int(response.head.status.code)
-    } catch let error as HTTPDocumentError where error.isUnsent {
-      return nil
-    }
+    let response = try await answer(
+      to: DocumentRequest(request, body), on: loops, bytesMax: Self.unreadBytesMax, within: limit)
+    return Int(response.head.status.code)
   }
 
   /// Returns a function that posts, for code that knows nothing of this transport: URL, file of the
-  /// trusted authorities, further fields, body and time limit as above.
+  /// trusted authorities, further fields, body and time limit as above. A failure says why nothing
+  /// was sent; the function throws where the server may have taken the request.
   public static func poster(
     _ loops: EventLoops
   )
     -> @Sendable (
       String, String?, [(name: String, value: String)], [UInt8], Duration
-    ) async throws -> Int?
+    ) async throws -> Result<Int, any Error>
   {
-    { try await HTTPDocument($0, trusting: $1).post($3, headers: $2, on: loops, within: $4) }
+    { url, authorities, headers, body, limit in
+      do {
+        let document = try HTTPDocument(url, trusting: authorities)
+        return .success(try await document.post(body, headers: headers, on: loops, within: limit))
+      } catch let error as HTTPDocumentError where error.isUnsent {
+        return .failure(error)
+      }
+    }
   }
 
   /// The largest body of a response that is not used, in bytes.
@@ -104,29 +111,27 @@ public struct HTTPDocument: Sendable, Hashable {
   }
 
   private func answer(
-    to head: HTTPRequestHead, _ body: [UInt8], on loops: EventLoops, bytesMax: Int,
-    within limit: Duration
+    to request: DocumentRequest, on loops: EventLoops, bytesMax: Int, within limit: Duration
   ) async throws -> NIOHTTPClientResponseFull {
     let eventLoop = loops.next().eventLoop
     let answer = eventLoop.makePromise(of: NIOHTTPClientResponseFull.self)
     let timer = eventLoop.scheduleTask(in: TimeAmount(limit)) {
-      answer.fail(HTTPDocumentError(url: url, reason: "no answer in time"))
+      answer.fail(
+        HTTPDocumentError(url: url, reason: "no answer in time", isUnsent: request.giveUp()))
     }
     defer { timer.cancel() }
     do {
-      try connect(on: eventLoop, bytesMax: bytesMax, head, body, answer)
+      try connect(on: eventLoop, bytesMax: bytesMax, request, answer)
     } catch {
       answer.fail(error)
     }
     return try await withTaskCancellationHandler {
       do {
         return try await answer.futureResult.get()
-      } catch let error as CancellationError {
-        throw error
-      } catch let error as HTTPDocumentError {
-        throw error
       } catch {
-        throw HTTPDocumentError(url: url, reason: "\(error)")
+        let isUnsent = request.giveUp()
+        if error is CancellationError || error is HTTPDocumentError { throw error }
+        throw HTTPDocumentError(url: url, reason: "\(error)", isUnsent: isUnsent)
       }
     } onCancel: {
       answer.fail(CancellationError())
@@ -134,7 +139,7 @@ public struct HTTPDocument: Sendable, Hashable {
   }
 
   private func connect(
-    on eventLoop: any EventLoop, bytesMax: Int, _ head: HTTPRequestHead, _ body: [UInt8],
+    on eventLoop: any EventLoop, bytesMax: Int, _ request: DocumentRequest,
     _ answer: EventLoopPromise<NIOHTTPClientResponseFull>
   ) throws {
     let tls =
@@ -149,7 +154,7 @@ public struct HTTPDocument: Sendable, Hashable {
           }
           try pipeline.addHTTPClientHandlers()
           try pipeline.addHandler(NIOHTTPClientResponseAggregator(maxContentLength: bytesMax))
-          try pipeline.addHandler(DocumentReader(head, body, answer))
+          try pipeline.addHandler(DocumentReader(request, afterHandshake: tls != nil, answer))
         }
       }
       .connect(host: host, port: port)
@@ -157,8 +162,7 @@ public struct HTTPDocument: Sendable, Hashable {
         switch result {
         case .success(let channel):
           answer.futureResult.whenComplete { _ in channel.close(promise: nil) }
-        case .failure(let error):
-          answer.fail(HTTPDocumentError(url: url, reason: "\(error)", isUnsent: true))
+        case .failure(let error): answer.fail(error)
         }
       }
   }
@@ -166,20 +170,58 @@ public struct HTTPDocument: Sendable, Hashable {
 
 /// The error of a document that could not be fetched or posted to.
 public struct HTTPDocumentError: Error, Sendable, Hashable, CustomStringConvertible {
-  /// The URL of the document.
+  /// The URL of the document without what may be secret: its query, its fragment, and the user
+  /// before its host.
   public let url: String
   /// The cause, for people.
   public let reason: String
-  /// Whether there was no connection.
-  let isUnsent: Bool
+  /// Whether nothing of the request was sent: there was no connection, or no TLS on it.
+  public let isUnsent: Bool
 
   init(url: String, reason: String, isUnsent: Bool = false) {
-    self.url = url
+    self.url = Self.shown(url)
     self.reason = reason
     self.isUnsent = isUnsent
   }
 
-  public var description: String { "\(url): \(reason)" }
+  public var description: String { "\(url): \(reason)\(isUnsent ? ", nothing was sent" : "")" }
+
+  private static func shown(_ url: String) -> String {
+    let place = url.prefix { $0 != "?" && $0 != "#" }
+    guard let scheme = place.firstRange(of: "://") else { return String(place) }
+    let authority = place[scheme.upperBound...].prefix { $0 != "/" }
+    guard let at = authority.lastIndex(of: "@") else { return String(place) }
+    return String(place[..<scheme.upperBound] + place[at...].dropFirst())
+  }
+}
+
+/// One request, which is sent or given up, and not both. Safe to use from any thread.
+private final class DocumentRequest: Sendable {
+  let head: HTTPRequestHead
+  let body: [UInt8]
+  /// Whether it was sent; nil until that is decided.
+  private let isSent = Mutex<Bool?>(nil)
+
+  init(_ head: HTTPRequestHead, _ body: [UInt8] = []) {
+    self.head = head
+    self.body = body
+  }
+
+  /// Returns whether to send it now: not if it was given up, as a connection may come too late.
+  func begin() -> Bool {
+    isSent.withLock { isSent in
+      if isSent == nil { isSent = true }
+      return isSent == true
+    }
+  }
+
+  /// Gives it up unless it was sent; returns whether it never will be.
+  func giveUp() -> Bool {
+    isSent.withLock { isSent in
+      if isSent == nil { isSent = false }
+      return isSent == false
+    }
+  }
 }
 
 /// Sends one request and delivers its response. Confined to its connection's event loop.
@@ -187,22 +229,37 @@ private final class DocumentReader: ChannelInboundHandler {
   typealias InboundIn = NIOHTTPClientResponseFull
   typealias OutboundOut = HTTPClientRequestPart
 
-  private let head: HTTPRequestHead
-  private let body: [UInt8]
+  private let request: DocumentRequest
+  private let afterHandshake: Bool
   private let answer: EventLoopPromise<NIOHTTPClientResponseFull>
 
+  /// - Parameter afterHandshake: Whether TLS comes first. What is written before would be queued,
+  ///   and nobody could tell whether it was sent.
   init(
-    _ head: HTTPRequestHead, _ body: [UInt8], _ answer: EventLoopPromise<NIOHTTPClientResponseFull>
+    _ request: DocumentRequest, afterHandshake: Bool,
+    _ answer: EventLoopPromise<NIOHTTPClientResponseFull>
   ) {
-    self.head = head
-    self.body = body
+    self.request = request
+    self.afterHandshake = afterHandshake
     self.answer = answer
   }
 
   func channelActive(context: ChannelHandlerContext) {
-    context.write(wrapOutboundOut(.head(head)), promise: nil)
-    if !body.isEmpty {
-      context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: body)))), promise: nil)
+    if !afterHandshake { send(context) }
+    context.fireChannelActive()
+  }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if case TLSUserEvent.handshakeCompleted(_)? = event as? TLSUserEvent { send(context) }
+    context.fireUserInboundEventTriggered(event)
+  }
+
+  private func send(_ context: ChannelHandlerContext) {
+    guard request.begin() else { return context.close(promise: nil) }
+    context.write(wrapOutboundOut(.head(request.head)), promise: nil)
+    if !request.body.isEmpty {
+      let body = ByteBuffer(bytes: request.body)
+      context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
     }
     context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
   }

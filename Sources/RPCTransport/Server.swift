@@ -21,6 +21,8 @@ public final class Server: Sendable {
     var tls: NIOSSLContext?
     var connections: [ObjectIdentifier: any ServedConnection] = [:]
     var connectionsMax = Int.max
+    /// When an idle connection may be looked for again.
+    var nextSearch = NIODeadline.now()
     var waiters: [CheckedContinuation<Void, Never>] = []
   }
 
@@ -30,6 +32,7 @@ public final class Server: Sendable {
   private let loops: EventLoops
   private let logger: Logger
   private let state = Mutex(State())
+  private let heldMemory: HeldMemory
 
   /// Creates a server that does not listen until `start()`.
   /// - Parameters:
@@ -42,6 +45,7 @@ public final class Server: Sendable {
     self.configuration = configuration
     self.dispatcher = dispatcher
     self.loops = loops
+    heldMemory = HeldMemory(bytesMax: configuration.heldBytesMax)
     self.logger = logger
   }
 
@@ -147,7 +151,7 @@ public final class Server: Sendable {
     let connection = try Connection(
       .server, executor: executor, limits: configuration.limits, isTLS: configuration.tls != nil,
       readBytesMax: configuration.readBytesMax, dispatcher: dispatcher, owner: self,
-      logger: logger)
+      heldMemory: heldMemory, logger: logger)
     guard isKept(connection) else {
       connection.close("too many connections")
       return channel.close(promise: nil)
@@ -183,15 +187,23 @@ public final class Server: Sendable {
 
   /// Connections that are asked to `giveWay` if none is idle.
   private static let askedMax = 16
+  /// The time for which new connections are refused at once after none of so many was idle: looking
+  /// through all of them for each would take the loops from those that are served.
+  private static let searchPause: TimeAmount = .milliseconds(20)
+  private static let searchedMax = 1_000
 
-  /// Admits a new connection. Over the limit, an idle one is closed for it, any one, so that
-  /// finding it costs nothing. If none is idle, the new one is refused, and connections that only
-  /// wait for requests are closed for those to come.
+  /// Admits a new connection. Over the limit, an idle one is closed for it, any one, so that it is
+  /// found soon. If none is idle, the new one is refused, and connections that only wait for
+  /// requests are closed for those to come.
   private func admit(_ connection: any ServedConnection) -> Bool {
     state.withLock { state in
       if case .stopped = state.phase { return false }
       if state.connections.count >= state.connectionsMax {
+        guard NIODeadline.now() >= state.nextSearch else { return false }
         guard let idle = state.connections.values.first(where: { $0.isTakenWhenIdle() }) else {
+          if state.connections.count > Self.searchedMax {
+            state.nextSearch = .now() + Self.searchPause
+          }
           let first = Int.random(in: 0..<max(1, state.connections.count))
           for busy in state.connections.values.dropFirst(first).prefix(Self.askedMax) {
             busy.executor.execute { busy.giveWay() }

@@ -15,6 +15,10 @@ public struct ServerConfiguration: Sendable, Hashable {
   /// calls, the further one is closed. The limit is lower if the process may not open so many
   /// files.
   public var connectionsMax = 10_000
+  /// Buffered bytes of incomplete messages over all connections, beside the limit of each. Beyond
+  /// it calls that receive more of one fail with RESOURCE_EXHAUSTED, except on connections that
+  /// hold less than 64 KiB.
+  public var heldBytesMax = 1 << 30
   /// The most bytes read from a connection at once. Fewer are read from one whose requests keep its
   /// loop busy for long, so that others have their turn.
   public var readBytesMax = 16 << 10

@@ -1,8 +1,10 @@
 public import Logging
 public import RPC
 
-/// Writes one line a call when it ends: method, caller, code, duration. Successful calls are logged
-/// at `debug`, so that a busy service writes nothing for them by default.
+/// Writes one line a call that reaches the interceptors, when its handler ends: method, caller, the
+/// status that the caller got, duration. Successful calls are logged at `debug`, so that a busy
+/// service writes nothing for them by default. Calls that are refused before (an unknown method,
+/// a message that is too large) are in the metrics only.
 public struct CallLog: ServerInterceptor {
   private let logger: Logger
 
@@ -13,19 +15,26 @@ public struct CallLog: ServerInterceptor {
     let start = ContinuousClock.now
     do {
       try await next()
-      logger.debug("call", metadata: facts(of: context, since: start, code: "OK"))
+      log(context, nil, since: start)
     } catch {
-      let code = (error as? RPCError)?.code.name ?? "CANCELLED"
-      logger.info("call", metadata: facts(of: context, since: start, code: code))
+      log(context, error, since: start)
       throw error
     }
   }
 
+  private func log(
+    _ context: ServerContext, _ error: (any Error)?, since start: ContinuousClock.Instant
+  ) {
+    let code = context.outcome(of: error)?.code
+    logger.log(
+      level: code == nil ? .debug : .info, "call", metadata: facts(of: context, code, since: start))
+  }
+
   private func facts(
-    of context: ServerContext, since start: ContinuousClock.Instant, code: String
+    of context: ServerContext, _ code: RPCError.Code?, since start: ContinuousClock.Instant
   ) -> Logger.Metadata {
     [
-      "method": "\(context.method.path)", "code": "\(code)",
+      "method": "\(context.method.path)", "code": "\(code?.name ?? "OK")",
       "caller": "\((try? context.caller)?.subject ?? "-")",
       "duration_us": "\((ContinuousClock.now - start) / .microseconds(1))",
     ]

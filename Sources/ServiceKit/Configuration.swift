@@ -3,8 +3,10 @@ import Yams
 
 /// A configuration, key file or start-up condition that is wrong, said so that it can be mended.
 public struct ConfigurationError: Error, Sendable, Hashable, CustomStringConvertible {
+  /// What is wrong, in one or more lines for an operator.
   public let description: String
 
+  /// Creates the error from that text.
   public init(_ description: String) { self.description = description }
 }
 

@@ -36,23 +36,63 @@ public func render(
 }
 
 /// The failure as a status with its details (AIP-193).
+///
+/// What does not fit into a status is left out: of the text its end, of the wrong fields the last
+/// ones, which `fields_omitted` in the metadata of `ErrorInfo` counts.
 func status(of failure: any ServiceFailure, domain: String, language: Language) -> RPCError {
   let message = failure.text.text(in: language)
-  var status = GoogleRPC.Status()
-  status.code = Int32(failure.code.rawValue)
-  status.message = message
-  var info = ErrorInfo()
-  info.reason = failure.reason
-  info.domain = domain
-  info.metadata = failure.metadata
-  var localized = LocalizedMessage()
-  localized.locale = language.tag
-  localized.message = message
+  let violations = failure.fieldFailures.map { violation(of: $0, in: language) }
   do {
+    let details = StatusDetails(
+      failure: failure, domain: domain, language: language, message: message, text: message)
+    var bytes = try details.bytes(with: violations)
+    if bytes.count > StatusFields.detailsBytesMax {
+      let short = StatusDetails(
+        failure: failure, domain: domain, language: language,
+        message: cut(message, to: 256), text: cut(message, to: 1_024))
+      // Tags and lengths of the omitted count and of each violation take less than these.
+      var room = try StatusFields.detailsBytesMax - 64 - short.bytes(with: []).count
+      let named = try violations.prefix { violation in
+        room -= try violation.wireBytes().count + 4
+        return room >= 0
+      }
+      bytes = try short.bytes(with: Array(named))
+    }
+    return RPCError(failure.code, message, details: bytes)
+  } catch {
+    // The details are for help; the code and the message stand without them.
+    return RPCError(failure.code, message)
+  }
+}
+
+/// The details of a failure's status.
+private struct StatusDetails {
+  let failure: any ServiceFailure
+  let domain: String
+  let language: Language
+  /// The status's own copy of its message.
+  let message: String
+  /// What people read.
+  let text: String
+
+  /// Returns a serialized status with these of the failure's violations.
+  func bytes(with violations: [BadRequest.FieldViolation]) throws -> [UInt8] {
+    var info = ErrorInfo()
+    info.reason = failure.reason
+    info.domain = domain
+    info.metadata = failure.metadata
+    let omitted = failure.fieldFailures.count - violations.count
+    if omitted > 0 { info.metadata["fields_omitted"] = "\(omitted)" }
+    var localized = LocalizedMessage()
+    localized.locale = language.tag
+    localized.message = text
+    var status = GoogleRPC.Status()
+    status.code = Int32(failure.code.rawValue)
+    status.message = message
     status.details = [try AnyMessage(packing: info), try AnyMessage(packing: localized)]
-    if !failure.fieldFailures.isEmpty {
+    if !violations.isEmpty {
       var request = BadRequest()
-      request.fieldViolations = failure.fieldFailures.map { violation(of: $0, in: language) }
+      request.fieldViolations = violations
       status.details.append(try AnyMessage(packing: request))
     }
     if let delay = failure.retryAfter {
@@ -60,11 +100,19 @@ func status(of failure: any ServiceFailure, domain: String, language: Language) 
       retry.retryDelay = protobufDuration(delay)
       status.details.append(try AnyMessage(packing: retry))
     }
-    return RPCError(failure.code, message, details: try status.wireBytes())
-  } catch {
-    // The details are for help; the code and the message stand without them.
-    return RPCError(failure.code, message)
+    return try status.wireBytes()
   }
+}
+
+/// Returns the text, or its beginning of at most that many bytes and an ellipsis.
+private func cut(_ text: String, to bytesMax: Int) -> String {
+  guard text.utf8.count > bytesMax else { return text }
+  var room = bytesMax
+  let kept = text.unicodeScalars.prefix { scalar in
+    room -= scalar.utf8.count
+    return room >= 0
+  }
+  return String(kept) + "…"
 }
 
 extension ServerContext {

@@ -184,6 +184,37 @@ struct HalfRequestTests {
     }
   }
 
+  @Test("incomplete messages of all connections together are buffered up to a limit")
+  func heldByAll() async throws {
+    try await withServer(try echoDispatcher(), heldBytesMax: 512 << 10) { server, address, loops in
+      func held() async -> [Int] {
+        await server.ask(Connection.self) { $0.heldBytes }.filter { $0 > 0 }.sorted()
+      }
+      /// A call that owes the rest of a message of 1 MiB, on a connection of its own.
+      func begin(_ bytes: Int) async throws -> (ClientChannel, ClientExchange) {
+        let client = try ClientChannel(targets: [address], loops: loops)
+        let exchange = try await client.openExchange(RequestHead(path: EchoService.unary.path))
+        try await exchange.send([0, 0, 0x10, 0, 0] + [UInt8](repeating: 65, count: bytes - 5))
+        return (client, exchange)
+      }
+      let (first, half) = try await begin(560 << 10)
+      try await eventually { await held() == [560 << 10] }
+      let (second, refused) = try await begin(100 << 10)
+      #expect(try await refused.head()["grpc-status"] == "8")
+      // Who holds little is served.
+      let (third, small) = try await begin(20 << 10)
+      try await eventually { await held() == [20 << 10, 560 << 10] }
+      await half.reset()
+      try await eventually { await held() == [20 << 10] }
+      let again = try await second.openExchange(RequestHead(path: EchoService.unary.path))
+      try await again.send([0, 0, 0x10, 0, 0] + [UInt8](repeating: 65, count: (100 << 10) - 5))
+      try await eventually { await held() == [20 << 10, 100 << 10] }
+      await small.reset()
+      for client in [first, second, third] { await client.shutdown() }
+      try await eventually { await held() == [] }
+    }
+  }
+
   @Test("a client whose calls all wait for requests is closed at the connection limit")
   func giveWay() async throws {
     try await withServer(try echoDispatcher(), connectionsMax: 1) { server, address, loops in

@@ -1,4 +1,5 @@
 import RPCInProcess
+import TestWaiting
 import Testing
 
 @testable import RPC
@@ -78,6 +79,87 @@ struct InterceptorTests {
         for try await _ in responses {}
       }
       #expect(stream?.code == .internalError)
+    }
+  }
+
+  @Test("an interceptor that neither goes on nor throws, or hides a failure, is INTERNAL, not OK")
+  func silent() async throws {
+    struct Silent: ServerInterceptor {
+      func intercept(_ context: ServerContext, next: () async throws -> Void) async throws {}
+    }
+    struct Hiding: ServerInterceptor {
+      func intercept(_ context: ServerContext, next: () async throws -> Void) async throws {
+        try? await next()
+      }
+    }
+    let text = "an interceptor ended the call without an outcome"
+    try await World.with(.inProcess, interceptors: [Silent()]) { world in
+      #expect(await failure { _ = try await world.channel.echo("x") }?.message == text)
+      let stream = await failure {
+        let responses: ResponseStream<Text> = try await world.channel.serverStreaming(
+          EchoService.repeat, Text("2"))
+        for try await _ in responses {}
+      }
+      #expect(stream?.code == .internalError)
+    }
+    try await World.with(.inProcess, interceptors: [Hiding()]) { world in
+      let echo = try await world.channel.echo("x")
+      #expect(echo == "x")
+      #expect(
+        await failure { _ = try await world.channel.call(EchoService.fail, "x") }?.message == text)
+    }
+  }
+
+  /// Notes the outcome that `ServerContext` tells.
+  private struct Outcomes: ServerInterceptor {
+    let witness: Witness
+
+    func intercept(_ context: ServerContext, next: () async throws -> Void) async throws {
+      do {
+        try await next()
+        witness.note(context.outcome(of: nil)?.code.name ?? "OK")
+      } catch {
+        witness.note(context.outcome(of: error)?.code.name ?? "OK")
+        throw error
+      }
+    }
+  }
+
+  @Test("an interceptor learns the outcome that the caller got", arguments: Carrier.allCases)
+  func outcomes(_ carrier: Carrier) async throws {
+    /// Ends well, but only when its call has ended.
+    struct Stubborn: ServerInterceptor {
+      func intercept(_ context: ServerContext, next: () async throws -> Void) async throws {
+        if context.metadata[text: "stubborn"] == nil { return try await next() }
+        do { try await next() } catch is CancellationError {}
+      }
+    }
+    let witness = Witness()
+    let outcomes = Outcomes(witness: witness)
+    try await World.with(carrier, interceptors: [outcomes, Stubborn()]) { world in
+      _ = try await world.channel.echo("x")
+      await witness.saw("OK")
+      _ = await failure { _ = try await world.channel.call(EchoService.fail, "x") }
+      await witness.saw("FAILED_PRECONDITION")
+      _ = await failure { _ = try await world.channel.call(EchoService.fail, "foreign") }
+      await witness.saw("UNKNOWN")
+      /// Begins a call that waits until it is cancelled.
+      func begin(_ extra: HeaderList) async throws -> ClientExchange {
+        var fields = RequestHead(path: EchoService.wait.path).fields
+        fields.add(contentsOf: extra)
+        let exchange = try await world.channel.openExchange(RequestHead(fields: fields))
+        try await exchange.send([0, 0, 0, 0, 0])
+        await exchange.finish()
+        return exchange
+      }
+      let cancelled = try await begin(["stubborn": "yes"])
+      await world.witness.saw("started")
+      await cancelled.reset()
+      await witness.saw("CANCELLED")
+      // The server's deadline: a client with one of its own could cancel the call before.
+      let late = try await begin(["grpc-timeout": "2S"])
+      #expect(try await late.head()["grpc-status"] == "4")
+      await witness.saw("DEADLINE_EXCEEDED")
     }
   }
 

@@ -276,6 +276,35 @@ struct ServerTests {
     }
   }
 
+  @Test("an error with the longest text and details fits into the 8 KiB that others accept")
+  func errorSize() async throws {
+    struct Verbose: ServerInterceptor {
+      func intercept(_ context: ServerContext, next: () async throws -> Void) async throws {
+        let size = context.metadata[text: "x-size"].flatMap { Int($0) } ?? 0
+        throw RPCError(
+          .aborted, String(repeating: "驿", count: 5_000),
+          details: [UInt8](repeating: 1, count: size))
+      }
+    }
+    try await World.with(.sockets, interceptors: [Verbose()]) { world in
+      for size in [0, 1_000, 4_608, 4_609] {
+        var request = RequestHead(path: EchoService.unary.path).fields
+        request.add("x-size", "\(size)")
+        let exchange = try await world.channel.openExchange(RequestHead(fields: request))
+        try await exchange.send([0, 0, 0, 0, 0])
+        await exchange.finish()
+        let head = try await exchange.head()
+        #expect(head["grpc-status"] == "10")
+        #expect((head["grpc-message"]?.utf8.count ?? 0) > 1_000)
+        #expect((head["grpc-status-details-bin"] != nil) == (1...4_608).contains(size))
+        let listSize = (0..<head.count).reduce(0) {
+          $0 + head.name(at: $1).utf8.count + head.value(at: $1).utf8.count + 32
+        }
+        #expect(listSize <= 8_192 - 512)
+      }
+    }
+  }
+
   @Test("a graceful stop lets running calls end and accepts no new ones")
   func gracefulStop() async throws {
     let witness = Witness()

@@ -1,3 +1,4 @@
+import GoogleProtobuf
 import GoogleRPC
 import Logging
 import Protobuf
@@ -90,6 +91,30 @@ struct FailureTests {
     #expect(failure.text.en.utf8.count < 11 << 10)
     #expect(failure.text.zh.utf8.count < 11 << 10)
     #expect(failure.fieldFailures.count == 1_000)
+  }
+
+  @Test("of more wrong fields than fit into a status the first are named and the others counted")
+  func omittedFields() throws {
+    for count in [1, 20, 200] {
+      let fields = (0..<count).map {
+        FieldFailure(
+          field: "settings.rules[\($0)]", reason: "REQUIRED",
+          text: LocalizedText(zh: "请填写这一条的区域。", en: "is required."))
+      }
+      let mapping = FailureMapping(domain: "tests", logger: Logger(label: "tests"))
+      let error = mapping.status(
+        of: CommonFailure.invalidFields(fields), method: "/a/b",
+        metadata: ["accept-language": "zh"])
+      // What goes over the wire, see StatusFields.
+      #expect(error.details.count <= 4_608)
+      let status = try Status(wireBytes: error.details)
+      let info = try #require(try status.details.first?.unpack(ErrorInfo.self))
+      let request = try #require(try status.details.last?.unpack(BadRequest.self))
+      let named = request.fieldViolations.map(\.field)
+      #expect(named == fields.prefix(named.count).map(\.field))
+      #expect(Int(info.metadata["fields_omitted"] ?? "0") == count - named.count)
+      #expect(named.count >= min(count, 20))
+    }
   }
 
   @Test("texts of libraries are not sent")

@@ -46,6 +46,13 @@ private struct SessionScript {
     limits.controlFrames = .init(burst: 8, perSecond: 1)
     limits.emptyDataFrames = .init(burst: 4, perSecond: 1)
     limits.resetsProvoked = .init(burst: 4, perSecond: 1)
+    limits.resetsReceived = .init(burst: 4, perSecond: 1)
+    limits.headerBlockBytesMax = 96
+    limits.continuationsMax = 4
+    limits.idleFramesMax = 4
+    limits.idleFramesPerStream = 1
+    limits.windowUpdatesMax = 4
+    limits.windowUpdatesPerFrame = 1
     session = try Session(role, limits: limits)
     input = InputReader(bytes)
   }

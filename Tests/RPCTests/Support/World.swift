@@ -49,6 +49,7 @@ struct World {
 func withServer(
   _ dispatcher: Dispatcher, tls: ServerTLS? = nil, limits: ConnectionLimits = .init(),
   connectionsMax: Int = 100, lifetime: ConnectionLifetime = .init(), allowsHTTP1: Bool = false,
+  heldBytesMax: Int = 1 << 30,
   _ body: (Server, HostPort, EventLoops) async throws -> Void
 ) async throws {
   let loops = EventLoops(threads: 2)
@@ -58,6 +59,7 @@ func withServer(
   configuration.connectionsMax = connectionsMax
   configuration.lifetime = lifetime
   configuration.allowsHTTP1 = allowsHTTP1
+  configuration.heldBytesMax = heldBytesMax
   let server = Server(configuration: configuration, dispatcher: dispatcher, loops: loops)
   let address = try await server.start()
   do {
