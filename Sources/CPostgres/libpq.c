@@ -50,6 +50,8 @@ static void *look_up(const char *name) {
   }
 
 // Connections.
+PASS_ON(PQconninfoOption *, PQconninfoParse, (const char *text, char **error), (text, error))
+PASS_ON(void, PQconninfoFree, (PQconninfoOption * options), (options))
 PASS_ON(PGconn *, PQconnectdbParams,
         (const char *const *keys, const char *const *values, int expands), (keys, values, expands))
 PASS_ON(void, PQfinish, (PGconn * c), (c))

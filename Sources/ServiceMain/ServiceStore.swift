@@ -1,8 +1,9 @@
+import Logging
 import ServiceKit
 public import Storage
 import StorageEngines
 
-/// Opens a store, waits for its server, and applies pending migrations.
+/// Opens a store, waits for its server, which it logs, and applies pending migrations.
 ///
 /// - Parameter url: `sqlite:PATH` or `postgres://…`; see `openDatabase`.
 /// - Throws: ``ConfigurationError`` with the store, the fault and the remedy.
@@ -10,7 +11,10 @@ public func openStore(
   _ url: String, _ migrations: [Migration], patience: Duration = Limits.openPatience
 ) async throws -> any Database {
   do {
-    let store = try await openDatabase(url: url, patience: patience, migrations: migrations)
+    let store = try await openDatabase(url: url, patience: patience, migrations: migrations) {
+      let reason = explained($0, database: url)
+      Logger(label: "store").warning("waiting \(patience.components.seconds) s: \(reason)")
+    }
     // Reading the configuration and opening the store are most of a start's code.
     ProcessMemory.releaseCode()
     return store

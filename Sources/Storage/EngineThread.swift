@@ -3,7 +3,8 @@ internal import Foundation
 
 /// Dedicated threads for blocking work, which the cooperative pool must not run.
 package enum EngineThread {
-  /// 8 MiB, as of the main thread: the decisions of writes decode nested messages.
+  /// 8 MiB, as of the main thread: the decisions of writes decode nested messages. On PostgreSQL
+  /// the first stage of a lone write may run on its caller's stack instead.
   private static let stackBytes = 8 << 20
 
   /// Starts a thread and waits until its body calls `started`; throws the body's error if it fails

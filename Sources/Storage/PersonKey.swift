@@ -1,8 +1,9 @@
 internal import Crypto
 
 /// The data key of one person. All data stored about the person, event payloads included, are
-/// sealed with it. Erasure deletes the wrapped key, which makes copies in backups and logs
-/// unreadable.
+/// sealed with it. Erasure deletes the wrapped key, which makes every copy unreadable that was made
+/// without the key, as events held by consumers are. A backup from before the erasure holds the
+/// wrapped key as well: whoever has it and the service's keyrings can read the person's data.
 ///
 /// Stored wrapped (sealed by the service's `FieldCipher`) in a table of the service, one row per
 /// person.

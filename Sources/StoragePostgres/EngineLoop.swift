@@ -86,13 +86,15 @@ final class EngineLoop: @unchecked Sendable {
     return !isAsleep && !slots.contains { $0.isLost || $0.isSending }
   }
 
-  /// Whether no call is unanswered and no connection attempt is running.
+  /// Whether no call is unanswered and no connection attempt is running. One that is still running
+  /// while the engine closes is not awaited, since it may wait for standbys without end: its
+  /// connection is closed when it comes.
   private var isIdle: Bool {
     guard reads.isEmpty, writes.count == 0 else { return false }
     return slots.allSatisfy { slot in
       switch slot.state {
       case .down: true
-      case .connecting: false
+      case .connecting: isClosing
       case .writing(let line): line.isIdle
       case .reading(let line): line.load == 0
       }
@@ -421,10 +423,16 @@ final class EngineLoop: @unchecked Sendable {
 
   // MARK: Time
 
+  /// What is known of a connection that is being made: the longest part may be the wait for
+  /// standbys (`PostgresSession.open`), which a server may have none of.
+  private static let notYet =
+    "no connection is ready yet: a new one waits until the server's synchronous standbys, if it "
+    + "has any, have all that was committed"
+
   /// Returns how long a call may wait, and the error after that.
   private func bound(_ isUp: Bool) -> (Duration, StorageError) {
     if isUp { return (options.waitMax, .busy) }
-    return (options.outageMax, outage ?? .unreachable(.init("not connected yet")))
+    return (options.outageMax, outage ?? .unreachable(.init(Self.notYet)))
   }
 
   private func lookAfter() {

@@ -183,7 +183,9 @@ final class Pipeline<Tag> {
     note(link.runUnprepared("DEALLOCATE ALL"), .own)
   }
 
-  private func note(_ isQueued: Bool, _ expectation: Expected) {
-    if isQueued { expected.append(expectation) } else { isLost = true }
+  /// Queues a command with what is expected of it. After one that could not be queued nothing more
+  /// is: a sync, which libpq sends at once, would commit a write without one of its statements.
+  private func note(_ isQueued: @autoclosure () -> Bool, _ expectation: Expected) {
+    if !isLost && isQueued() { expected.append(expectation) } else { isLost = true }
   }
 }

@@ -38,6 +38,7 @@ public final class PostgresDatabase: Storage.Database {
     guard ["postgres://", "postgresql://"].contains(where: url.hasPrefix) else {
       throw StorageError.address(.init("not postgres://…"))
     }
+    try PostgresLink.check(url)
     try await patiently("prepare", options) {
       try PostgresMigrator(url: url, options: options).prepare()
     }
@@ -119,11 +120,12 @@ public final class PostgresDatabase: Storage.Database {
   }
 
   /// Runs a blocking closure on a thread of its own, and retries until `openMax` while the server
-  /// is unreachable.
+  /// is unreachable, which it tells once.
   private static func patiently(
     _ name: String, _ options: PostgresOptions, _ body: @escaping @Sendable () throws -> Void
   ) async throws {
     let end = ContinuousClock.now + options.openMax
+    var isWaiting = false
     while true {
       do {
         return try await EngineThread.start("postgres \(name)", leaving: DispatchGroup()) { done in
@@ -132,6 +134,8 @@ public final class PostgresDatabase: Storage.Database {
         }
       } catch let error as StorageError {
         guard case .unreachable = error, ContinuousClock.now < end else { throw error }
+        if !isWaiting { options.waits(error) }
+        isWaiting = true
         // Polls, because nothing signals that the server is back.
         try await Task.sleep(for: .milliseconds(250))
       }

@@ -4,23 +4,42 @@ internal import Storage
 internal import Synchronization
 
 /// A libpq connection, sole owner of its handle. Confined to one thread at a time: the connecting
-/// one, then the engine's.
-// Guard: handed over once, from the connecting thread to the engine's, through a mailbox (lock).
+/// one, then whichever drives the engine's loop.
+// Guard: handed over by the connecting thread through the engine's mailbox (lock); from then on
+// touched by whoever drives the loop, which changes hands under the lock of the loan.
 final class PostgresLink: @unchecked Sendable {
   /// The owned handle, released in `close` or in `deinit`.
   private var handle: OpaquePointer?
   private let warnings = Warnings()
 
-  /// Connects. Blocks the calling thread (name resolution, several hosts).
+  /// Checks what can be known without a server: that there is libpq, and that it can read the URL.
   ///
-  /// - Parameter place: The only host and port to try; `nil` for those of the URL, in order, until
-  ///   one accepts writes.
-  /// - Throws: `StorageError.unreachable`, also where there is no libpq; `.address`.
-  init(url: String, options: PostgresOptions, at place: Place? = nil) throws(StorageError) {
+  /// - Throws: `StorageError.unreachable` where there is no libpq; `.address`, which does not quote
+  ///   the URL.
+  static func check(_ url: String) throws(StorageError) {
     if let problem = yijia_load_libpq() {
       let reason = String(cString: problem)
       throw .unreachable(.init("PostgreSQL needs libpq (Debian: libpq5): \(reason)"))
     }
+    var message: UnsafeMutablePointer<CChar>?
+    let options = PQconninfoParse(url, &message)
+    defer {
+      PQconninfoFree(options)
+      PQfreemem(message)
+    }
+    guard options == nil else { return }
+    // libpq quotes the whole of a URL that it cannot read, with the password.
+    let text = (message.map { String(cString: $0) } ?? "out of memory").replacing(url, with: "…")
+    throw .address(.init(text.trimmingCharacters(in: .whitespacesAndNewlines)))
+  }
+
+  /// Connects. Blocks the calling thread (name resolution, several hosts).
+  ///
+  /// - Parameter place: The only host and port to try; `nil` for those of the URL, in order, until
+  ///   one accepts writes.
+  /// - Throws: `StorageError.unreachable`, and as `check`.
+  init(url: String, options: PostgresOptions, at place: Place? = nil) throws(StorageError) {
+    try Self.check(url)
     // The last of repeated keywords wins: entries before the URL are defaults.
     var settings: [(String, String)] = [
       ("connect_timeout", "2"), ("tcp_user_timeout", "3000"), ("keepalives_idle", "5"),
@@ -100,7 +119,7 @@ final class PostgresLink: @unchecked Sendable {
   var isLost: Bool { PQstatus(handle) != CONNECTION_OK }
   var socket: Int32 { PQsocket(handle) }
 
-  // MARK: Blocking calls, outside of the engine's thread
+  // MARK: Blocking calls, outside of the engine's loop
 
   /// How long a call waits for its answer before it calls `stillWorks`; `nil` for no limit.
   var answerMax: Duration?
@@ -149,7 +168,7 @@ final class PostgresLink: @unchecked Sendable {
     }
   }
 
-  // MARK: Pipeline mode, on the engine's thread
+  // MARK: Pipeline mode, for whoever drives the engine's loop
 
   /// Enters nonblocking pipeline mode.
   func enterPipeline() throws(StorageError) {

@@ -1,3 +1,5 @@
+public import Storage
+
 /// The limits of a PostgreSQL store. The defaults suit a service with several replicas.
 public struct PostgresOptions: Sendable {
   /// The number of read connections. Each is a server process. There is also one write connection,
@@ -26,6 +28,8 @@ public struct PostgresOptions: Sendable {
   public var createsStore = true
   /// How long opening, migrating and altering wait for an unreachable server.
   public var openMax = Duration.zero
+  /// Called when they begin to wait, with the reason, which may be one that no waiting mends.
+  public var waits: @Sendable (StorageError) -> Void = { _ in }
   /// How long the server may owe an answer before it is probed over another connection. A hung
   /// machine keeps its connections open, while an overloaded one usually answers within this time.
   public var doubtMax = Duration.seconds(10)

@@ -137,7 +137,7 @@ struct PostgresSession: Sendable {
   }
 
   /// Ensures that an acknowledged write is durable, and replicated to the synchronous standbys.
-  private func insistOnDurability(_ link: PostgresLink) throws(StorageError) {
+  fileprivate func insistOnDurability(_ link: PostgresLink) throws(StorageError) {
     let rows = try link.rows(
       """
       SELECT current_setting('synchronous_commit') AS wait, current_setting('fsync') AS sync,
@@ -147,7 +147,8 @@ struct PostgresSession: Sendable {
     guard try row.text("sync") == "on", try row.text("pages") == "on" else {
       throw .io(.init("the server runs without fsync or full_page_writes: commits may be lost"))
     }
-    if ["off", "local"].contains(try row.text("wait")) {
+    // With `remote_write` a standby has a commit in memory only.
+    if ["off", "local", "remote_write"].contains(try row.text("wait")) {
       try link.run("SET synchronous_commit = on")
     }
   }
@@ -270,6 +271,7 @@ struct PostgresMigrator {
       SET client_min_messages = warning; SET statement_timeout = 0; SET lock_timeout = 0;
       \(PostgresSession.withoutOtherLimits)
       """)
+    try session.insistOnDurability(link)
     // By itself: where the default is another level, nothing may be asked before it.
     try link.run("BEGIN ISOLATION LEVEL READ COMMITTED")
     _ = try link.rows("SELECT pg_advisory_xact_lock(?1)", [.integer(session.lock)])

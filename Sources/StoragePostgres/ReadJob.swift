@@ -1,8 +1,11 @@
 internal import Storage
 internal import Synchronization
 
-/// Queries to be executed on one snapshot. Confined to the engine's thread once submitted.
-// Guard: built by the submitting task, then touched by the engine's thread only.
+/// Queries to be executed on one snapshot. Confined to whoever drives the engine's loop once
+/// submitted.
+// Guard: built by the submitting task, which also fails it if the engine refuses it. Otherwise
+// touched only by whoever drives the engine's loop: the engine's thread, or a caller to whom the
+// loop is lent (locks of the mailbox and the loan).
 final class ReadJob: @unchecked Sendable {
   /// The maximum number of attempts of a read that failed because of another read in its batch.
   private static let attemptsMax = 16

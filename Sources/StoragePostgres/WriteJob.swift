@@ -9,7 +9,7 @@ enum Stage {
   case done
 }
 
-/// A type-erased write. Confined to the engine's thread, except for `isCancelled`.
+/// A type-erased write. Confined to whoever drives the engine's loop, except for `isCancelled`.
 protocol WriteJob: AnyObject, Sendable {
   /// The instant at which its call arrived.
   var arrival: ContinuousClock.Instant { get }
@@ -24,8 +24,9 @@ protocol WriteJob: AnyObject, Sendable {
 }
 
 /// The write of a caller.
-// Guard: `continuation` is set before the job is submitted; from then on only the engine's thread
-// touches the properties.
+// Guard: `continuation` is set before the job is submitted, and cleared by its caller if the engine
+// refuses it. Otherwise only whoever drives the engine's loop touches the properties from then on:
+// the engine's thread, or a caller to whom the loop is lent (locks of the mailbox and the loan).
 final class PendingWrite<Reply: Sendable>: WriteJob, @unchecked Sendable {
   let arrival = ContinuousClock.now
   private let step: @Sendable () throws -> Step<Reply>
@@ -100,7 +101,7 @@ final class PendingWrite<Reply: Sendable>: WriteJob, @unchecked Sendable {
   }
 }
 
-/// A decided write that waits for its commit. Confined to the engine's thread.
+/// A decided write that waits for its commit. Confined to whoever drives the engine's loop.
 final class DecidedWrite {
   let job: any WriteJob
   var commit = Commit(at: .init(microseconds: 0))

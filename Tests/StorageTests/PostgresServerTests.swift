@@ -79,6 +79,87 @@ struct PostgresServerTests {
     }
   }
 
+  @Test(
+    "commits wait for the disks, whatever a session's default is",
+    arguments: ["off", "local", "remote_write"])
+  func durability(_ value: String) async throws {
+    try await Engine.postgres.withStore { store in
+      let database = try await PostgresDatabase.open(
+        url: Self.with("synchronous_commit=\(value)", store.url))
+      try await database.migrate(Notes.migrations)
+      try await database.write(Commit(at: now, statements: [Notes.insert("a")]))
+      let setting = Statement("UPDATE note SET body = current_setting('synchronous_commit')")
+      try await database.write(Commit(at: now, statements: [setting]))
+      #expect(try await database.read(Notes.byID("a"))?.body == "on")
+      await database.close()
+    }
+  }
+
+  @Test("a store closes although a connection attempt waits without end")
+  func closes() async throws {
+    try await Engine.postgres.withStore { store in
+      var options = PostgresOptions()
+      options.silenceMax = .seconds(600)
+      options.statementMax = .seconds(600)
+      let database = try await PostgresDatabase.open(url: store.url, options: options)
+      let link = try PostgresLink(url: store.url, options: PostgresOptions())
+      defer { link.close() }
+      // The next connection that writes waits for this table.
+      try link.run("BEGIN; LOCK TABLE storage_audit_head")
+      _ = try link.rows(
+        """
+        SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE application_name = current_setting('application_name') AND pid <> pg_backend_pid()
+        """)
+      try await eventually {
+        try !link.rows(
+          """
+          SELECT pid FROM pg_locks
+          WHERE relation = 'storage_audit_head'::regclass AND NOT granted
+          """
+        ).isEmpty
+      }
+      await database.close()
+      try link.run("ROLLBACK")
+    }
+  }
+
+  @Test("a pipeline that is lost sends nothing more, so that no part of a write is committed")
+  func lost() async throws {
+    try await Engine.postgres.withStore { store in
+      // It makes the schema.
+      try await PostgresDatabase.open(url: store.url).close()
+      let plain = try PostgresLink(url: store.url, options: PostgresOptions())
+      defer { plain.close() }
+      try plain.run("CREATE TABLE part (id BIGINT)")
+      let link = try PostgresLink(url: store.url, options: PostgresOptions())
+      defer { link.close() }
+      try link.enterPipeline()
+      let pipeline = Pipeline<Int>(link)
+      // The pipeline does not know of this command, and takes its answer for another's.
+      #expect(link.runUnprepared("SELECT 1"))
+      try pipeline.send("INSERT INTO part (id) VALUES (1)", [], 0)
+      pipeline.sync(0)
+      try await eventually {
+        pipeline.receive { _ in }
+        return pipeline.isLost
+      }
+      let before = try plain.rows("SELECT id FROM part").count
+      try pipeline.send("INSERT INTO part (id) VALUES (2)", [], 1)
+      pipeline.sync(1)
+      // The server answers whatever was sent before this.
+      #expect(link.sync())
+      _ = link.flush()
+      try await eventually {
+        try plain.rows(
+          "SELECT pid FROM pg_stat_activity WHERE pid = ?1 AND state = 'idle'",
+          [.integer(Int64(link.place.process))]
+        ).count == 1
+      }
+      #expect(try plain.rows("SELECT id FROM part").count == before)
+    }
+  }
+
   @Test("a schema may be named as a word of SQL, and is made", arguments: ["order", "user", "_1"])
   func words(_ name: String) async throws {
     try await use(schema: name, named: name)

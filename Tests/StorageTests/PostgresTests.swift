@@ -1,5 +1,6 @@
 import Foundation
 import Storage
+import Synchronization
 import TestStores
 import TestWaiting
 import Testing
@@ -132,6 +133,36 @@ struct PostgresTests {
         try await PostgresDatabase.open(url: url)
       }
     }
+  }
+
+  @Test("a URL that libpq cannot read is refused without waiting and without its password")
+  func unreadable() async throws {
+    var options = PostgresOptions()
+    options.openMax = .seconds(300)
+    options.waits = { Issue.record("waits: \($0.debugDetail ?? "")") }
+    for end in ["host/base?colour=red", "[::1/base", "host:port?%zz"] {
+      let error = await #expect(throws: StorageError.self) {
+        try await PostgresDatabase.open(url: "postgres://me:secret@\(end)", options: options)
+      }
+      guard case .address(let detail)? = error else {
+        Issue.record("\(end): \(error?.debugDetail ?? "no error")")
+        continue
+      }
+      #expect(!detail.text.isEmpty && !detail.text.contains("secret"))
+    }
+  }
+
+  @Test("opening tells once why it waits")
+  func waits() async throws {
+    let reasons = Mutex<[String]>([])
+    var options = PostgresOptions()
+    options.openMax = .milliseconds(600)
+    options.waits = { error in reasons.withLock { $0.append(error.debugDetail ?? "") } }
+    await #expect(throws: StorageError.self) {
+      try await PostgresDatabase.open(url: "postgres://nobody@127.0.0.1:1/none", options: options)
+    }
+    #expect(reasons.withLock { $0.count } == 1)
+    #expect(reasons.withLock { $0.first?.contains("127.0.0.1") } == true)
   }
 
   private func sleepers(_ link: PostgresLink) throws -> Int {

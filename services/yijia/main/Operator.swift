@@ -151,7 +151,9 @@ func openExisting(
   if let path, !FileManager.default.fileExists(atPath: path) {
     throw ConfigurationError("\(path): there is no store")
   }
-  return try await openDatabase(url: url, patience: patience, createsStore: false)
+  return try await openDatabase(url: url, patience: patience, createsStore: false) {
+    Terminal.note("\(explained($0, database: url))")
+  }
 }
 
 /// Runs a command's work and prints its error for people.
