@@ -145,12 +145,38 @@ struct ForwardingTests {
     #expect(backend.head.value?.fields["grpc-accept-encoding"] == "snappy,gzip")
   }
 
+  @Test("no trailers of a request reach a service: gRPC has none there")
+  func requestTrailers() async throws {
+    let backend = ChunkBackend()
+    let inner = InProcessChannel(
+      Dispatcher(router: try Router(services: []), handlers: [backend]))
+    let edge = try TestGateway(inner).edge()
+    let forged: HeaderList = [
+      "yijia-caller-bin": "Zm9yZ2Vk", "authorization": "Bearer x", "x-api-key": "x", "x-own": "1",
+    ]
+    for (path, isStream) in [
+      (TestGateway.echoPath, true), ("/yijia.members.v1.MembersService/GetMember", false),
+    ] {
+      let call = try await edge.openExchange(
+        RequestHead(path: path, metadata: TestCaller.administrator.metadata))
+      try await call.send([0, 0, 0, 0, 0])
+      // Behind what was passed on already, the end is a part of its own.
+      if isStream { _ = try await call.nextChunk() }
+      await call.exchange.onLoop { call.exchange.sendEnd(.fields(forged)) }
+      #expect(try await call.outcome() == nil)
+    }
+    #expect(backend.trailers.value == [nil, nil])
+  }
+
   @Test("a response that is not gRPC is never taken for a success")
   func notGRPC() async throws {
     let answers: [(HeaderList, RPCError.Code)] = [
       ([":status": "502", "content-type": "text/html"], .unavailable),
       ([":status": "200", "content-type": "text/html"], .unknown),
       ([":status": "200", "content-type": "application/grpc"], .unknown),
+      // It is the gateway that was refused, not the caller.
+      ([":status": "401", "content-type": "text/html"], .internalError),
+      ([":status": "403", "content-type": "text/html"], .internalError),
     ]
     for (answer, code) in answers {
       let inner = InProcessChannel(
@@ -182,6 +208,8 @@ struct ForwardingTests {
 /// A backend that echoes the body unchanged.
 private struct ChunkBackend: ExchangeHandler {
   let head = Shared<RequestHead?>(nil)
+  /// Those of each request.
+  let trailers = Shared<[HeaderList?]>([])
 
   func claims(_ head: RequestHead) -> Bool { true }
 
@@ -191,6 +219,8 @@ private struct ChunkBackend: ExchangeHandler {
       ":status": "200", "content-type": "application/grpc", "grpc-encoding": "snappy",
     ])
     while let chunk = try? await exchange.nextChunk() { try? await exchange.send(chunk) }
+    let last = await exchange.trailers()
+    trailers.update { $0.append(last) }
     await exchange.finish(trailers: ["grpc-status": "0"])
   }
 }

@@ -85,6 +85,20 @@ struct InwardHeadTests {
     #expect((0..<head.count).filter { head.hasName("yijia-caller-bin", at: $0) }.count == 1)
   }
 
+  @Test(
+    "a repeated attempt states how many came before it, the caller's own included",
+    arguments: [[], ["2"], ["0"], ["2", "1"], ["many"], ["99999999999999999999"], ["-1"]])
+  func attempts(_ given: [String]) {
+    var fields: HeaderList = [":method": "POST", ":path": "/a.B/C"]
+    for value in given { fields.add("grpc-previous-rpc-attempts", value) }
+    fields.add("x-own", "kept")
+    let head = InwardHead.make(from: RequestHead(fields: fields), token: nil)
+    let again = InwardHead.attempt(head, nil, previous: 1).fields
+    let stated = (0..<again.count).filter { again.hasName("grpc-previous-rpc-attempts", at: $0) }
+    #expect(stated.map { again.value(at: $0) } == [given.first == "2" ? "3" : "1"])
+    #expect(again["x-own"] == "kept")
+  }
+
   @Test("a deadline that has passed is still sent")
   func passed() {
     #expect(inward([:], deadline: .after(.seconds(-1)))["grpc-timeout"] == "1n")

@@ -70,6 +70,7 @@ struct JSONFaceTests {
     #expect(one.status == 200)
     #expect(one.head["content-type"] == "application/json")
     #expect(one.head["cache-control"] == "no-store")
+    #expect(one.head["x-content-type-options"] == "nosniff")
     #expect(one.text == #"{"member":{"name":"members/42","memberNumber":"en"}}"#)
     let list = try await ask(
       "GET", "/v1/members?page_size=7&pageToken=a%20b&groups=COURIER&groups=TRUCK_DRIVER")
@@ -98,6 +99,7 @@ struct JSONFaceTests {
       body: #"{"application":{"personName":5,"group":"NONE_SUCH"},"nothing":1}"#, as: .partner,
       ["accept-language": "en"])
     #expect(answer.status == 400)
+    #expect(answer.head["x-content-type-options"] == "nosniff")
     #expect(answer.reason == "INVALID_FIELDS")
     for field in ["application.personName", "application.group", "nothing"] {
       #expect(answer.text.contains(#""field":"\#(field)""#), "\(field)")
@@ -178,6 +180,7 @@ struct JSONFaceTests {
     #expect(events.text == results.map { "data: \($0)\n\n" }.joined())
     for answer in [lines, array, events] {
       #expect(answer.head["cache-control"] == "no-store")
+      #expect(answer.head["x-content-type-options"] == "nosniff")
     }
     #expect(try await stream("application/json", "").text == "[]")
   }

@@ -21,8 +21,28 @@ private final class Publisher: Sendable {
   }
 }
 
+/// A log whose lines a test reads, with their metadata.
+private struct LinesHandler: LogHandler {
+  let lines: Shared<[String]>
+  var metadata = Logger.Metadata()
+  var logLevel = Logger.Level.info
+
+  init(lines: Shared<[String]>) { self.lines = lines }
+
+  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { metadata[key] }
+    set { metadata[key] = newValue }
+  }
+
+  func log(event: LogEvent) {
+    lines.update { $0.append("\(event.message) \(event.metadata ?? [:])") }
+  }
+}
+
 @Suite("Keys of issuers, downloaded")
 struct KeyDownloadTests {
+  private let lines = Shared<[String]>([])
+
   private func with(
     _ body: (TokenIssuerSetting, Publisher, KeyDownloads) async throws -> Void
   ) async throws {
@@ -30,14 +50,16 @@ struct KeyDownloadTests {
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
     var setting = TestIssuer.setting(keysFile: folder.appending(path: "issuer.jwks").path)
-    setting.keysURL = "https://id.example/jwks"
+    setting.keysURL = "https://id.example/jwks?access_token=\(Self.secret)"
     let publisher = Publisher()
-    let downloads = KeyDownloads(logger: Logger(label: "test")) {
+    let logger = Logger(label: "test") { _ in LinesHandler(lines: lines) }
+    let downloads = KeyDownloads(logger: logger) {
       try publisher.fetch($0, $1, $2)
     }
     try await body(setting, publisher, downloads)
   }
 
+  private static let secret = "5up3rs3cr3t"
   private static let now = TestGateway.clock.microseconds
   private static let minute: Int64 = 60_000_000
 
@@ -72,6 +94,9 @@ struct KeyDownloadTests {
       publisher.text.withLock { $0 = text }
       #expect(await downloads.download(setting) == false)
       #expect(try String(contentsOfFile: setting.keysFile, encoding: .utf8) == keys)
+      let line = try #require(lines.value.last)
+      #expect(line.contains(setting.issuer) && line.contains("keys_url: "))
+      #expect(!line.contains(Self.secret), "the query of a URL may be secret")
     }
   }
 

@@ -17,17 +17,19 @@ private final class Relay: Sendable {
     let limit: Duration
   }
 
+  struct NoRoute: Error {}
+
   let requests = Shared<[Request]>([])
   /// The next answers; success once there are none left.
   let failures = Shared<[MemberCodeUndelivered.Progress]>([])
 
-  func post(_ request: Request) throws -> Int? {
+  func post(_ request: Request) throws -> Result<Int, any Error> {
     requests.update { $0.append(request) }
-    guard let progress = failures.value.first else { return 202 }
+    guard let progress = failures.value.first else { return .success(202) }
     failures.update { $0.removeFirst() }
     switch progress {
-    case .unsent: return nil
-    case .refused: return 400
+    case .unsent: return .failure(NoRoute())
+    case .refused: return .success(400)
     case .unknown: throw CocoaError(.fileReadUnknown)
     }
   }
@@ -43,8 +45,11 @@ struct MemberCodeWebhookTests {
   private static let phone = "13800138000"
   private static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
-  private static func webhook(_ relay: Relay, token: String = "") throws -> MemberCodeWebhook {
+  private static func webhook(
+    _ relay: Relay, token: String = "", perHour: Int = 3_600
+  ) throws -> MemberCodeWebhook {
     var setting = MemberCodeWebhookSetting()
+    setting.messagesPerHour = perHour
     setting.url = "https://relay.example/codes"
     setting.tokenFile = token
     return try MemberCodeWebhook(
@@ -53,18 +58,21 @@ struct MemberCodeWebhookTests {
   }
 
   private func with(
-    _ engine: Engine, _ body: (AccountsWorld, Relay) async throws -> Void
+    _ engine: Engine, perHour: Int = 3_600, _ body: (AccountsWorld, Relay) async throws -> Void
   ) async throws {
     let relay = Relay()
     let registry = try InProcessChannel(services: [])
+    let sender = try Self.webhook(relay, perHour: perHour)
     try await AccountsWorld.with(
-      engine, codes: MemberCodes(sender: Self.webhook(relay), registry: registry)
+      engine, codes: MemberCodes(sender: sender, registry: registry)
     ) { try await body($0, relay) }
   }
 
-  private func ask(_ world: AccountsWorld) async throws -> RPCError? {
+  private func ask(
+    _ world: AccountsWorld, _ phone: String = Self.phone
+  ) async throws -> RPCError? {
     var request = RequestMemberCodeRequest()
-    request.phone = Self.phone
+    request.phone = phone
     do {
       _ = try await world.sessions.requestMemberCode(request)
       return nil
@@ -106,6 +114,7 @@ struct MemberCodeWebhookTests {
         #expect(failures.count == 1 && attempts == 2)
       } catch let error as MemberCodeUndelivered {
         #expect(error.progress == failures[0])
+        #expect(error.progress != .unsent || error.cause == "NoRoute()", "operators read why")
       }
       #expect(relay.requests.value.count == attempts)
       let keys = try relay.requests.value.indices.map { try relay.body($0)["idempotency_key"] }
@@ -146,6 +155,45 @@ struct MemberCodeWebhookTests {
     }
   }
 
+  @Test(
+    "all phones together get so many messages an hour, which only what may be sent uses up",
+    arguments: Engine.allCases)
+  func budget(_ engine: Engine) async throws {
+    try await with(engine, perHour: 10) { world, relay in
+      let phones = (10...30).map { "138001380\($0)" }
+      for phone in phones.prefix(9) {
+        relay.failures.update { $0 = [.refused] }
+        #expect(try await ask(world, phone)?.gatewayReason == "MEMBER_CODE_UNDELIVERED")
+        #expect(try await ask(world, phone) == nil)
+        #expect(try await ask(world, phone)?.retrySeconds == 60, "the limit of the phone")
+      }
+      relay.failures.update { $0 = [.unknown] }
+      #expect(try await ask(world, phones[9])?.gatewayReason == "MEMBER_CODE_UNDELIVERED")
+      let sent = relay.requests.value.count
+      let error = try await ask(world, phones[10])
+      #expect(error?.gatewayReason == "CODE_LIMIT" && error?.code == .resourceExhausted)
+      #expect(error?.retrySeconds == 360)
+      world.pass(350)
+      #expect(try await ask(world, phones[10])?.retrySeconds == 10)
+      #expect(relay.requests.value.count == sent, "nothing costs a message that is refused")
+      world.pass(11)
+      #expect(try await ask(world, phones[10]) == nil)
+      #expect(try await ask(world, phones[11])?.gatewayReason == "CODE_LIMIT")
+    }
+  }
+
+  @Test("concurrent requests get no more messages than there are")
+  func budgetAtOnce() async {
+    let (budget, now) = (MessageBudget(), TestGateway.clock.now)
+    let taken = await withTaskGroup(of: Bool.self) { group in
+      for _ in 0..<200 {
+        group.addTask { (try? budget.take(50, at: now)) != nil }
+      }
+      return await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
+    }
+    #expect(taken == 50)
+  }
+
   @Test("every wrong field and file is named")
   func faults() throws {
     var configuration = GatewayConfiguration()
@@ -154,10 +202,11 @@ struct MemberCodeWebhookTests {
     configuration.memberCodeWebhook.url = "http://relay.example/codes"
     configuration.memberCodeWebhook.text = "no code"
     configuration.memberCodeWebhook.timeoutSeconds = 11
+    configuration.memberCodeWebhook.messagesPerHour = 9
     #expect(
       configuration.faults().map { $0.prefix { $0 != ":" } } == [
         "member_code_webhook.url", "member_code_webhook.text",
-        "member_code_webhook.timeout_seconds",
+        "member_code_webhook.timeout_seconds", "member_code_webhook.messages_per_hour",
       ])
     configuration.memberCodeWebhook = MemberCodeWebhookSetting()
     configuration.memberCodeWebhook.url = "http://127.0.0.1:9900/codes"

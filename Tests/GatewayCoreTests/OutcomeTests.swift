@@ -47,6 +47,28 @@ struct OutcomeTests {
     }
   }
 
+  @Test("a service that resets a call at its own, earlier deadline is DEADLINE_EXCEEDED")
+  func resetAtDeadline() async throws {
+    let inner = InProcessChannel(
+      Dispatcher(router: try Router(services: []), handlers: [PunctualBackend()]))
+    let error = try await TestGateway(inner).edge()
+      .outcome(TestGateway.echoPath, TestCaller.partner.metadata, timeout: .milliseconds(500))
+    #expect(error?.code == .deadlineExceeded)
+    #expect(error?.gatewayReason == "DEADLINE_EXCEEDED")
+  }
+
+  @Test("a canceled call is DEADLINE_EXCEEDED only where the service's deadline may have passed")
+  func canceled() {
+    let canceled = RPCError(.cancelled, "the stream was reset")
+    for (deadline, failure) in [
+      (.after(.milliseconds(10)), .deadlineExceeded), (.after(.seconds(-1)), .deadlineExceeded),
+      (.after(.seconds(3_600)), .backendBroken(service: "x", .cancelled)),
+      (nil, .backendBroken(service: "x", .cancelled)),
+    ] as [(Deadline?, GatewayFailure)] {
+      #expect(AnswerReading(service: "x", deadline: deadline).failure(of: canceled) == failure)
+    }
+  }
+
   @Test("a deadline that has passed and a malformed one are answered at once")
   func oddDeadlines() async throws {
     try await TestGateway.withEcho { _, _, edge in
@@ -140,6 +162,28 @@ struct OutcomeTests {
       .outcome(TestGateway.echoPath, TestCaller.partner.metadata)
     #expect(error?.code == .resourceExhausted)
     #expect(error?.gatewayReason == "BACKEND_BROKEN")
+  }
+
+  @Test("a service that finds the gateway's connection insecure does not refuse the caller")
+  func insecure() async throws {
+    let backend = ResettingBackend(code: .inadequateSecurity)
+    let inner = InProcessChannel(
+      Dispatcher(router: try Router(services: []), handlers: [backend]))
+    let error = try await TestGateway(inner).edge()
+      .outcome(TestGateway.echoPath, TestCaller.partner.metadata)
+    #expect(error?.code == .internalError)
+    #expect(error?.gatewayReason == "BACKEND_BROKEN")
+  }
+}
+
+/// A backend that answers nothing and cancels each call when its deadline passes.
+private struct PunctualBackend: ExchangeHandler {
+  func claims(_ head: RequestHead) -> Bool { true }
+
+  func serve(_ exchange: ServerExchange) async {
+    // Time itself is meant.
+    try? await Task.sleep(for: exchange.head.timeout ?? .zero)
+    await exchange.reset(.cancel)
   }
 }
 

@@ -1,3 +1,4 @@
+import Foundation
 import RPC
 import RPCInProcess
 import ServiceKit
@@ -75,6 +76,17 @@ struct PolicyMatrixTests {
       policies[path].map { Self.refusal(of: caller, $0, path) == nil } ?? false
     }
     #expect(backend.heads.value.map(\.path) == allowed, "only what is allowed reaches a service")
+  }
+
+  @Test("who may call what, with which role and which limits, is as it was reviewed")
+  func reviewed() throws {
+    let file = URL(filePath: #filePath).deletingLastPathComponent()
+      .appending(path: "../Fixtures/policy.txt").standardized
+    let reviewed = try String(contentsOf: file, encoding: .utf8).split(separator: "\n")
+    let table = try PolicyMatrix(GatewayConfiguration()).text.split(separator: "\n")
+    #expect(
+      table.difference(from: reviewed).isEmpty,
+      "review each line that differs, then: yijia-gateway --policy > Tests/Fixtures/policy.txt")
   }
 
   @Test("methods for services only are denied to every external caller")

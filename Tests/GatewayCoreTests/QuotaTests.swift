@@ -105,7 +105,7 @@ struct QuotaTests {
   func concurrentTakes() async {
     let meter = QuotaMeter(partner: "p", path: "/x")
     meter.callsPerDay = 1_000
-    meter.add(777, day: 3)
+    _ = meter.add(777, day: 3)
     let taken = Counter()
     await withTaskGroup(of: Void.self) { group in
       for _ in 0..<8 {
@@ -116,10 +116,24 @@ struct QuotaTests {
     }
     #expect(taken.value == 777)
     #expect(meter.take(day: 3) == .empty)
-    meter.add(5, day: 4)
+    _ = meter.add(5, day: 4)
     #expect(meter.take(day: 3) == .empty, "another day's")
-    meter.add(5, day: 3)
-    #expect(meter.left(day: 4) == 5, "a day that is over changes nothing")
+    let rest = meter.add(7, day: 3)
+    #expect(meter.left(day: 3) == 7, "whatever was leased of a day to come")
+    #expect(rest?.day == 4 && rest?.count == 5)
+    #expect(meter.add(1, day: 4) == nil, "a day that is over is of no use")
+  }
+
+  @Test("a lease that arrives after its quota was lowered is returned")
+  func loweredMeanwhile() {
+    let meter = QuotaMeter(partner: "p", path: "/x")
+    meter.callsPerDay = 1_000
+    #expect(meter.beginAsking())
+    meter.callsPerDay = 10
+    meter.endAsking(.granted(20, day: 3, quota: 1_000))
+    #expect(meter.take(day: 3) == .empty)
+    #expect(meter.takeSurplus() == [3: 20])
+    #expect(meter.takeAll() == [:])
   }
 
   @Test(
@@ -227,6 +241,39 @@ struct QuotaTests {
         #expect(try await Self.admitted(16, leases, meter) == 5)
         _ = leases.meter(Self.partner, Self.path, callsPerDay: 5)
         #expect(try await Self.admitted(16, leases, meter) == 0)
+      }
+    }
+  }
+
+  @Test(
+    "of a lowered quota nothing is admitted from the lease before it, which is returned",
+    arguments: Engine.allCases)
+  func lowered(_ engine: Engine) async throws {
+    try await Self.with(engine) { database in
+      let now = Shared(Self.eve.addingTimeInterval(-3_600))
+      try await Self.gateway(database, now, quota: 50_000) { (leases, meter) async throws in
+        #expect(try await Self.admitted(8, leases, meter) == 8)
+        #expect(meter.lease == 1_000)
+        _ = leases.meter(Self.partner, Self.path, callsPerDay: 8)
+        #expect(try await Self.admitted(800, leases, meter) == 0)
+        _ = leases.meter(Self.partner, Self.path, callsPerDay: 10)
+        #expect(try await Self.admitted(16, leases, meter) == 2)
+      }
+    }
+  }
+
+  @Test(
+    "a clock that is set back over midnight takes nothing from anybody",
+    arguments: Engine.allCases)
+  func setBack(_ engine: Engine) async throws {
+    try await Self.with(engine) { database in
+      let now = Shared(Self.eve.addingTimeInterval(2))
+      try await Self.gateway(database, now, quota: 500) { (leases, meter) async throws in
+        #expect(try await Self.admitted(16, leases, meter) == 16)
+        now.update { $0 -= 10 }
+        #expect(try await Self.admitted(800, leases, meter) == 500)
+        now.update { $0 += 10 }
+        #expect(try await Self.admitted(800, leases, meter) == 484)
       }
     }
   }

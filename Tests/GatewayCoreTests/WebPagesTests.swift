@@ -23,10 +23,11 @@ struct WebPagesTests {
   }
 
   private static func get(
-    _ path: String, _ verb: String = "GET", _ fields: HeaderList = [:]
+    _ path: String, _ verb: String = "GET", _ fields: HeaderList = [:], isTLS: Bool = false
   ) async throws -> (head: HeaderList, text: String) {
     let channel = InProcessChannel(
-      Dispatcher(router: try Router(services: []), handlers: [WebPages()]))
+      Dispatcher(router: try Router(services: []), handlers: [WebPages()]),
+      peer: Peer(address: "in-process", isTLS: isTLS))
     let exchange = try await channel.openExchange(head(path, verb, fields))
     await exchange.finish()
     let answer = try await exchange.head()
@@ -66,6 +67,21 @@ struct WebPagesTests {
       let answer = try await Self.get(path, verb)
       #expect(answer.head[":status"] == status)
       #expect(answer.head["allow"] == "GET, HEAD, OPTIONS")
+    }
+  }
+
+  @Test("over TLS, a browser is told to keep to it, but not on the machine of a developer")
+  func strictTransport() async throws {
+    let name = "strict-transport-security"
+    for (place, isTLS, isTold) in [
+      ("union.example:8443", true, true), ("union.example", true, true),
+      ("localhost.example", true, true), ("localhost:8443", true, false),
+      ("LOCALHOST", true, false), ("union.example", false, false),
+    ] {
+      for (path, verb) in [("/console", "GET"), ("/me", "HEAD"), ("/c", "GET"), ("/", "POST")] {
+        let head = try await Self.get(path, verb, [":authority": place], isTLS: isTLS).head
+        #expect((head[name] == "max-age=31536000") == isTold, "\(verb) \(place)\(path)")
+      }
     }
   }
 

@@ -50,6 +50,19 @@ def folder():
 
 
 @pytest.fixture(scope="module")
+def running(folder, binaries):
+    """`yijia dev` with the tree, without the main job."""
+    from suite import DevelopmentSuite  # it imports the stubs, which are made by now
+    suite = DevelopmentSuite(folder / "running", binaries)
+    try:
+        suite.folder.mkdir()
+        suite.start("--idle")
+        yield suite
+    finally:
+        suite.close()
+
+
+@pytest.fixture(scope="module")
 def server():
     """A PostgreSQL of the test's own; (folder, URL)."""
     done = subprocess.run(

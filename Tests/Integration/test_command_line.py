@@ -13,7 +13,7 @@ import time
 import pytest
 
 from processes import ROOT, free_port
-from suite import DevelopmentSuite, Ports
+from suite import Ports
 
 
 def run(binaries, *arguments, status=1, environment=None, text=""):
@@ -24,18 +24,6 @@ def run(binaries, *arguments, status=1, environment=None, text=""):
     output = done.stdout + done.stderr
     assert done.returncode == status, f"{arguments}: {done.returncode}\n{output}"
     return output
-
-
-@pytest.fixture(scope="module")
-def running(folder, binaries):
-    """`yijia dev` with the tree, without the main job."""
-    suite = DevelopmentSuite(folder / "running", binaries)
-    try:
-        suite.folder.mkdir()
-        suite.start("--idle")
-        yield suite
-    finally:
-        suite.close()
 
 
 def connection(suite, tmp_path, **changes):

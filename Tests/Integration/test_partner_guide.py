@@ -38,6 +38,8 @@ def partner(request, suite, binaries):
         line = [*command[:-1], connection or command[-1], *arguments]
         done = subprocess.run(line, capture_output=True, text=True, timeout=100, env=environment)
         assert done.returncode == status, done.stdout + done.stderr
+        if request.param == "curl" and status == 0:
+            assert not done.stderr, "what was repeated is no error"
         return (done.stderr if status else done.stdout).splitlines()
 
     run.language = request.param
@@ -151,6 +153,119 @@ def test_a_call_is_repeated_only_where_that_is_of_use(code, asked, pause):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert module.pause(Failed(getattr(grpc.StatusCode, code), asked), 1) == pause
+
+
+class Told:
+    """partner.sh with a curl that answers as told, and a sleep that only notes its seconds."""
+
+    CURL = """#!/bin/sh
+count=$(($(cat "$TOLD/count") + 1))
+echo $count > "$TOLD/count"
+cat "$TOLD/$count.body"
+exit "$(cat "$TOLD/$count.status")"
+"""
+
+    def __init__(self, folder, answers):
+        self.folder = folder
+        for name, text in (
+            ("curl", self.CURL), ("sleep", '#!/bin/sh\necho "$1" >> "$TOLD/slept"\n'),
+        ):
+            (folder / name).write_text(text)
+            (folder / name).chmod(0o755)
+        for name, text in (("count", "0"), ("slept", ""), ("connection.json", "{}")):
+            (folder / name).write_text(text)
+        for index, answer in enumerate(answers, 1):
+            status, body = answer if isinstance(answer, tuple) else (0, answer)
+            (folder / f"{index}.body").write_text(body)
+            (folder / f"{index}.status").write_text(str(status))
+
+    def run(self, *arguments):
+        """Status and lines of a command, and the seconds that it waited."""
+        done = subprocess.run(
+            [EXAMPLE / "partner.sh", self.folder / "connection.json", *arguments],
+            capture_output=True, text=True, timeout=60,
+            env={**os.environ, "TOLD": str(self.folder),
+                 "PATH": os.pathsep.join([str(self.folder), os.environ["PATH"]])})
+        waited = [float(line) for line in (self.folder / "slept").read_text().split()]
+        return done.returncode, done.stdout.splitlines(), waited
+
+
+def stated(code, delay=None):
+    """An error in JSON, with the RetryInfo that it states."""
+    info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}
+    return json.dumps({"code": code, "message": "told so", "details": [info] if delay else []})
+
+
+ENROLLED = json.dumps({"enrollment": {"name": "enrollments/1"}})
+
+
+@pytest.mark.parametrize("answers, status, waits", [
+    ([stated(8, "0.250s"), ENROLLED], 0, [0.25]),
+    ([stated(14, "1s"), ENROLLED], 0, [1]),
+    ([stated(10), stated(4), ENROLLED], 0, [1, 2]),
+    ([(7, ""), (56, '{"enrollm'), ENROLLED], 0, [1, 2]),
+    ([stated(8, "30000s")], 1, []),
+    ([stated(8)], 1, []),
+    ([stated(6)], 1, []),
+    ([stated(13)], 1, []),
+    ([stated(14)] * 6, 1, [1, 2, 4, 8, 16]),
+    ([(60, "")], 60, []),
+], ids=["rate", "down", "open", "broken", "quota", "size", "reused", "internal", "long", "trust"])
+def test_curl_repeats_a_call_only_where_that_is_of_use(tmp_path, answers, status, waits):
+    people = write(tmp_path / "people.ndjson", 2)
+    told = Told(tmp_path, [ENROLLED, *answers])
+    lines = ["enrollments/1"] * (1 if status else 2)
+    assert told.run("enroll", people) == (status, lines, waits)
+
+
+@pytest.mark.parametrize("command", ["stream", "follow"])
+def test_curl_repeats_a_stream_that_broke_off_and_prints_each_answer_once(tmp_path, command):
+    answers = {
+        "stream": [{"row": str(row), "enrollment": {"name": "enrollments/1"}} for row in (1, 2)],
+        "follow": [{"enrollmentChanged": {"enrollment": "enrollments/1", "state": "X"},
+                    "cursor": cursor} for cursor in "AB"],
+    }[command]
+    first, second = (json.dumps({"result": answer}) + "\n" for answer in answers)
+    told = Told(tmp_path, [
+        first + json.dumps({"error": json.loads(stated(14, "2s"))}) + "\n", (92, first),
+        stated(8, "1s"), first + second])
+    status, lines, waits = told.run(
+        command, *([write(tmp_path / "people.ndjson", 2)] if command == "stream" else []))
+    assert (status, len(lines), waits) == (0, 2, [2, 2, 1]), lines
+    assert all("enrollments/1" in line for line in lines)
+    told = Told(tmp_path, [first + json.dumps({"error": json.loads(stated(3))}) + "\n"])
+    status, lines, waits = told.run(command, tmp_path / "people.ndjson")
+    assert (status, len(lines), waits) == (1, 1, []), "what was answered before is told"
+
+
+@pytest.fixture(scope="module")
+def limited(suite):
+    """The connection of a partner that may call each method every other second."""
+    suite._add_partner("narrow_partner")
+    text = suite.gateway_file.read_text()
+    suite.gateway_file.write_text(text.replace(
+        "    name: narrow_partner\n",
+        "    name: narrow_partner\n    limits: [{calls_per_second: 0.5, burst: 1}]\n", 1))
+    suite.restart("gateway")
+    about = json.loads((suite.folder / "connection.json").read_text())
+    file = suite.folder / "narrow.json"
+    file.write_text(json.dumps({**about, "partner_api_key": suite._secrets["narrow_partner"]}))
+    return file
+
+
+def test_who_calls_too_often_waits_and_gets_through(partner, limited, tmp_path):
+    people = write(tmp_path / "people.ndjson", 3)
+    lines = partner("enroll", people, connection=limited)
+    assert sum("enrollments/" in line for line in lines) == 3, lines
+    for _ in range(2):
+        lines = partner("stream", people, connection=limited)
+        if partner.language == "python":
+            assert lines == ["done, 0 refused"]
+        else:
+            assert sum("enrollments/" in line for line in lines) == 3, lines
+    if partner.language != "python":  # It follows for ever.
+        for _ in range(2):
+            assert len(partner("follow", connection=limited)) >= 3
 
 
 @pytest.mark.parametrize("command", ["enroll", "stream", "follow"])

@@ -6,22 +6,7 @@ import signal
 import subprocess
 import time
 
-import pytest
-
-from suite import DevelopmentSuite
 from test_command_line import run
-
-
-@pytest.fixture(scope="module")
-def running(folder, binaries):
-    """`yijia dev` with the tree, without the main job."""
-    suite = DevelopmentSuite(folder / "running", binaries)
-    try:
-        suite.folder.mkdir()
-        suite.start("--idle")
-        yield suite
-    finally:
-        suite.close()
 
 
 def test_a_configuration_of_any_name_is_of_the_service_that_is_said(running, binaries, tmp_path):
@@ -96,7 +81,7 @@ def test_an_interrupted_backup_leaves_nothing(running, binaries, tmp_path):
             [binaries / "yijia", "backup", "create", "--config", running.folder / "members.yaml",
              "--to", target], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while command.poll() is None and not drafts(tmp_path) and not target.exists():
-            time.sleep(0.001)
+            time.sleep(0.001)  # the interruption has to come between the draft and its end
         command.send_signal(signal.SIGTERM)
         # It may have been faster.
         interrupted += command.wait(30) == 128 + signal.SIGTERM

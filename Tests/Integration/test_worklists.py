@@ -9,7 +9,6 @@ import pytest
 
 from people import People
 from processes import wait_until
-from suite import DevelopmentSuite
 from test_command_line import as_staff
 from test_enroll_command import row, write
 
@@ -17,18 +16,6 @@ PEOPLE = People(series=18)
 COLUMNS = (*row(PEOPLE.next()), "employer_name")
 CHINA = datetime.timezone(datetime.timedelta(hours=8))
 FOLD_SECONDS = 30
-
-
-@pytest.fixture(scope="module")
-def running(folder, binaries):
-    """`yijia dev` with the tree, without the main job."""
-    suite = DevelopmentSuite(folder / "worklists", binaries)
-    try:
-        suite.folder.mkdir()
-        suite.start("--idle")
-        yield suite
-    finally:
-        suite.close()
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ struct AnswerReading: Sendable {
 
   /// Returns the failure that a malformed response head amounts to; nil for a valid head.
   func fault(ofHead head: HeaderList) -> GatewayFailure? {
-    StatusFields.refusal(ofHead: head).map { .backendBroken(service: service, $0.code) }
+    StatusFields.refusal(ofHead: head).map { broken($0.code) }
   }
 
   /// Returns the outcome that the last part of a response states.
@@ -29,23 +29,35 @@ struct AnswerReading: Sendable {
     switch (part.trailers ?? (part.isHeadOnly ? part.head : nil)).map(StatusFields.parse) {
     case .ok: .passed(nil)
     case .failed(let error): isDeadline(error) ? .failed(.deadlineExceeded) : .passed(error.code)
-    case .missing, nil: .failed(.backendBroken(service: service, .unknown))
+    case .missing, nil: .failed(broken(.unknown))
     }
   }
 
-  /// Whether a service's runtime reported, without details, that the shaved deadline passed which
-  /// the gateway gave it. The gateway then supplies reason and text.
+  /// Whether a service's runtime reported, without details, that its deadline passed. The gateway
+  /// then supplies reason and text.
   private func isDeadline(_ error: RPCError) -> Bool {
-    guard error.code == .deadlineExceeded, error.details.isEmpty, let deadline else { return false }
-    return deadline.remaining <= Self.shavedMax
+    error.code == .deadlineExceeded && error.details.isEmpty && mayBeOverdue
+  }
+
+  /// Whether the service's deadline may have passed, which is earlier than the caller's.
+  private var mayBeOverdue: Bool { deadline.map { $0.remaining <= Self.shavedMax } ?? false }
+
+  /// Returns the failure of a response that is not gRPC's. A service never sees the caller's
+  /// credentials, so a code that finds fault with them would mislead the caller: it is the gateway
+  /// that was refused, by the service or by a proxy in front of it.
+  private func broken(_ code: RPCError.Code) -> GatewayFailure {
+    let isRefusal = code == .unauthenticated || code == .permissionDenied
+    return .backendBroken(service: service, isRefusal ? .internalError : code)
   }
 
   /// Maps an error on an open exchange.
   func failure(of error: RPCError) -> GatewayFailure {
     switch error.code {
     case .deadlineExceeded: .deadlineExceeded
+    // Some servers reset a call whose deadline has passed instead of answering it.
+    case .cancelled where mayBeOverdue: .deadlineExceeded
     case .unavailable: .backendLost(service: service)
-    default: .backendBroken(service: service, error.code)
+    default: broken(error.code)
     }
   }
 

@@ -88,7 +88,7 @@ final class DirectCall: ExchangeListener, @unchecked Sendable {
     guard !request.part.isEnd, service?.exchange.takesMore ?? true else { return }
     let part: ExchangePart
     do {
-      part = try caller.inbox.takePart(expectsHead: false)
+      part = try caller.inbox.takeRequestPart()
     } catch {
       return end(error.code == .deadlineExceeded ? .failed(.deadlineExceeded) : .callerGone)
     }

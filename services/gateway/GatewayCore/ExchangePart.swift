@@ -8,6 +8,7 @@ struct ExchangePart: Sendable {
   var body: [UInt8] = []
   /// Whether the peer has half-closed and everything it sent has been read.
   var isEnd = false
+  /// The trailers of a response; a request has none.
   var trailers: HeaderList?
 
   var isEmpty: Bool { head == nil && body.isEmpty && !isEnd }
@@ -55,6 +56,24 @@ extension Inbox {
     }
     part.isEnd = isAtEnd
     if part.isEnd { part.trailers = trailers }
+    return part
+  }
+
+  /// Returns what has arrived of a request, which may be nothing. On the loop.
+  ///
+  /// Trailers are dropped: gRPC has none in a request, and in them a caller could send what
+  /// ``InwardHead`` drops from its head.
+  func takeRequestPart() throws(RPCError) -> ExchangePart {
+    var part = try takePart(expectsHead: false)
+    part.trailers = nil
+    return part
+  }
+
+  /// Returns the next part of a request, without trailers, suspending until there is one. Only from
+  /// a task that prefers the loop.
+  func nextRequestPart() async throws(RPCError) -> ExchangePart {
+    var part = try await nextPart(expectsHead: false)
+    part.trailers = nil
     return part
   }
 

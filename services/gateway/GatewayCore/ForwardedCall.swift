@@ -74,7 +74,7 @@ final class ForwardedCall: Sendable {
   /// to the caller yet.
   func run() async -> Outcome {
     do {
-      guard add(try caller.inbox.takePart(expectsHead: false)) else { return .failed(tooLarge) }
+      guard add(try caller.inbox.takeRequestPart()) else { return .failed(tooLarge) }
       if route.traits.takesOneMessage, !request.part.isEnd {
         caller.exchange.awaitsRequest = true
         guard try await gather() else { return .failed(tooLarge) }
@@ -131,7 +131,7 @@ final class ForwardedCall: Sendable {
       }
     }
     while !request.isEnough {
-      guard add(try await inbox.nextPart(expectsHead: false)) else { return false }
+      guard add(try await inbox.nextRequestPart()) else { return false }
     }
     return true
   }
@@ -238,7 +238,7 @@ final class ForwardedCall: Sendable {
       try await exchange.onLoop { try await exchange.waitToTakeMore() }
       while true {
         let part = try await caller.exchange.onLoop {
-          try await caller.inbox.nextPart(expectsHead: false)
+          try await caller.inbox.nextRequestPart()
         }
         guard add(part) else { return refuse(tooLarge) }
         try await exchange.onLoop {

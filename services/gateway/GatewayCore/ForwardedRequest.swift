@@ -29,7 +29,6 @@ struct ForwardedRequest: Sendable {
   mutating func add(_ more: ExchangePart) -> Bool {
     guard meter.pass(more.body) else { return false }
     part.isEnd = more.isEnd
-    part.trailers = more.trailers
     if !isKept || more.body.isEmpty { return true }
     if part.body.isEmpty {
       part.body = more.body

@@ -7,6 +7,8 @@ enum InwardHead {
   /// Prefix of the fields that only the gateway may set: a caller that sends one could impersonate
   /// another.
   private static let ownPrefix: StaticString = "yijia-"
+  /// The number of a call's earlier attempts. Source: gRFC A6.
+  private static let attemptsName = "grpc-previous-rpc-attempts"
 
   /// - Parameters:
   ///   - token: The signed caller token in base64, if the service takes one.
@@ -36,15 +38,16 @@ enum InwardHead {
     return RequestHead(fields: inward)
   }
 
-  /// Returns the head of one attempt: with the number of earlier attempts (gRFC A6) and the
-  /// remaining time of the caller's deadline, shortened a little (``Deadline/shaved()``).
+  /// Returns the head of one attempt: with the number of earlier attempts, the caller's own
+  /// included, and the remaining time of its deadline, shortened a little (``Deadline/shaved()``).
   static func attempt(
     _ head: RequestHead, _ deadline: Deadline?, previous: Int = 0
   ) -> RequestHead {
     var head = head
     if previous > 0 {
       var fields = head.fields
-      fields.add("grpc-previous-rpc-attempts", String(previous))
+      let before = fields[attemptsName].flatMap { UInt16($0) } ?? 0
+      fields.set(attemptsName, String(Int(before) + previous))
       head = RequestHead(fields: fields)
     }
     return deadline.map { head.adding(timeout: $0.shaved().remaining) } ?? head

@@ -40,7 +40,8 @@ public enum AccountFailure: ServiceFailure, Hashable {
   case noTOTP
   /// No sender of members' codes is configured.
   case memberCodesOff
-  /// The phone was sent the maximum of codes; the next is allowed after this time.
+  /// The phone, or all phones together, were sent the maximum of codes; the next is allowed after
+  /// this time.
   case codeLimit(Duration)
   /// The code could not be delivered; the next can be requested after this time.
   case memberCodeUndelivered(Duration)

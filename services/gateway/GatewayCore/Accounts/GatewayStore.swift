@@ -59,6 +59,8 @@ public struct GatewayStore: Sendable {
   /// Throttle of code requests, separate from that of sign-ins: abuse of one must not block the
   /// other.
   let codeSources = SourceThrottle()
+  /// The text messages of an hour.
+  let messages = MessageBudget()
   let errands = Errands()
   /// Re-encryption of secrets: it may take long, and must not delay the sending of codes.
   private let renewals = Errands(atOnceMax: 1)

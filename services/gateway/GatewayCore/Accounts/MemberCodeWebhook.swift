@@ -10,12 +10,12 @@ import Synchronization
 /// The relay must deliver one message for each idempotency key. Safe to use from any task.
 public final class MemberCodeWebhook: MemberCodeSender {
   /// Posts JSON to a URL, trusting the authorities of a file or the system's. Returns the status of
-  /// the response, or nil where no connection was made; throws where the relay may have taken it.
+  /// the response, or as a failure why nothing was sent; throws where the relay may have taken it.
   public typealias Post =
     @Sendable (
       _ url: String, _ authorities: String?, _ headers: [(name: String, value: String)],
       _ body: [UInt8], _ limit: Duration
-    ) async throws -> Int?
+    ) async throws -> Result<Int, any Error>
 
   /// The members of the request's body.
   private struct Message: Encodable {
@@ -34,7 +34,7 @@ public final class MemberCodeWebhook: MemberCodeSender {
 
   /// Codes on their way at once; with a relay that hangs this many requests wait.
   static let countMax = 64
-  /// Time until the second attempt where there was no connection: a relay that restarts.
+  /// Time until the second attempt where nothing was sent: a relay that restarts.
   private static let retryDelay = Duration.milliseconds(200)
 
   private let setting: MemberCodeWebhookSetting
@@ -63,6 +63,7 @@ public final class MemberCodeWebhook: MemberCodeSender {
   }
 
   public var isAwaited: Bool { true }
+  public var messagesPerHour: Int? { setting.messagesPerHour }
 
   public func send(_ code: String, to phone: String) async throws {
     do {
@@ -83,26 +84,31 @@ public final class MemberCodeWebhook: MemberCodeSender {
     guard count.add(1, ordering: .relaxed).newValue <= Self.countMax else {
       throw MemberCodeUndelivered(.unsent, cause: "\(Self.countMax) codes are on their way")
     }
-    if let status = try await attempt(headers, body) { return try check(status) }
-    // Time itself is meant: nothing tells when the relay is back.
-    try await Task.sleep(for: Self.retryDelay)
-    guard let status = try await attempt(headers, body) else {
-      throw MemberCodeUndelivered(.unsent, cause: "no connection to the relay")
+    do {
+      try await attempt(headers, body)
+    } catch let error as MemberCodeUndelivered where error.progress == .unsent {
+      // Time itself is meant: nothing tells when the relay is back.
+      try await Task.sleep(for: Self.retryDelay)
+      try await attempt(headers, body)
     }
-    try check(status)
   }
 
   private func attempt(
     _ headers: [(name: String, value: String)], _ body: [UInt8]
-  ) async throws -> Int? {
+  ) async throws {
     let authorities = setting.authorityFile.isEmpty ? nil : setting.authorityFile
+    let outcome: Result<Int, any Error>
     do {
-      return try await post(
+      outcome = try await post(
         setting.url, authorities, headers, body, .seconds(setting.timeoutSeconds))
     } catch let error as CancellationError {
       throw error
     } catch {
       throw MemberCodeUndelivered(.unknown, cause: "\(error)")
+    }
+    switch outcome {
+    case .success(let status): try check(status)
+    case .failure(let error): throw MemberCodeUndelivered(.unsent, cause: "\(error)")
     }
   }
 

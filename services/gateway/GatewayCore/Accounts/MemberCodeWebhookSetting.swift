@@ -14,12 +14,16 @@ public struct MemberCodeWebhookSetting: Codable, Sendable, Hashable {
   public var text: String
   /// Time limit of an attempt, in seconds.
   public var timeoutSeconds: Int
+  /// Messages for all phones together: that many at once, and that many per hour in the long run.
+  /// Beyond it codes are refused.
+  public var messagesPerHour: Int
 
   enum CodingKeys: String, CodingKey {
     case url, text
     case tokenFile = "token_file"
     case authorityFile = "authority_file"
     case timeoutSeconds = "timeout_seconds"
+    case messagesPerHour = "messages_per_hour"
   }
 
   /// The defaults.
@@ -29,6 +33,8 @@ public struct MemberCodeWebhookSetting: Codable, Sendable, Hashable {
     authorityFile = ""
     text = "【驿家】验证码{code}，{minutes}分钟内有效，请勿告诉他人。"
     timeoutSeconds = 5
+    // Twice what one address may request (``SourceThrottle``): none can use it up by itself.
+    messagesPerHour = 3_600
   }
 }
 
@@ -38,6 +44,7 @@ extension MemberCodeWebhookSetting {
   private static let tokenBytesMax = 4 << 10
   /// A member waits for two attempts at most.
   private static let timeoutMax = 10
+  private static let messagesPerHourRange = 10...1_000_000
 
   /// Returns what is wrong with the setting.
   func faults(at field: String) -> [String] {
@@ -52,6 +59,10 @@ extension MemberCodeWebhookSetting {
     }
     if !(1...Self.timeoutMax).contains(timeoutSeconds) {
       wrong.append("\(field).timeout_seconds: 1 to \(Self.timeoutMax)")
+    }
+    if !Self.messagesPerHourRange.contains(messagesPerHour) {
+      let range = Self.messagesPerHourRange
+      wrong.append("\(field).messages_per_hour: \(range.lowerBound) to \(range.upperBound)")
     }
     return wrong
   }

@@ -9,6 +9,9 @@ public protocol MemberCodeSender: Sendable {
   /// otherwise the code is sent after the response.
   var isAwaited: Bool { get }
 
+  /// Messages per hour for all phones together; nil for no limit.
+  var messagesPerHour: Int? { get }
+
   /// Sends a code.
   /// - Parameters:
   ///   - code: Six digits.
@@ -18,6 +21,7 @@ public protocol MemberCodeSender: Sendable {
 
 extension MemberCodeSender {
   public var isAwaited: Bool { false }
+  public var messagesPerHour: Int? { nil }
 }
 
 /// The error of a code that could not be delivered.

@@ -20,11 +20,14 @@ extension SessionsService {
     let hash = try await store.passwords.hash(
       request.newPassword, salt: store.ids.bytes(PasswordHash.saltBytes)
     ).text
+    let codes = GuessKeys.codes(store.hasher, of: account.userName)
     try await change(account, "change_password", at: now) { after, commit in
       after.password = hash
       after.isTemporary = false
       SessionStore.endAll(of: account.id, but: session, at: now.microseconds, in: &commit)
       GuessStore.forget(guess, in: &commit)
+      // Whoever guessed at them knew the password before.
+      GuessStore.forgetCodes(codes, in: &commit)
     }
     return ChangePasswordResponse()
   }

@@ -27,8 +27,14 @@ extension SessionsService {
     guard sender.isAwaited || store.errands.hasRoom else { throw busy }
     let code = Self.code(store.ids)
     let (phoneHash, codeHash) = hashes(phone, code)
-    let changes = try await put(
-      codeHash, of: phoneHash, asker: askerHash(phone, context), at: now)
+    try store.messages.take(sender.messagesPerHour, at: now)
+    let changes: [MemberCodeChange]
+    do {
+      changes = try await put(codeHash, of: phoneHash, asker: askerHash(phone, context), at: now)
+    } catch {
+      store.messages.giveBack(sender.messagesPerHour)
+      throw error
+    }
     if sender.isAwaited {
       try await deliver(code, to: phone, by: sender, storedBy: changes, at: now)
     } else {
@@ -50,7 +56,8 @@ extension SessionsService {
   }
 
   /// Sends a code. One that was surely not sent does not count, so that an outage of the relay does
-  /// not use up what a phone gets in a day; one that may have been sent does.
+  /// not use up what a phone gets in a day, nor the messages of an hour; one that may have been
+  /// sent does.
   ///
   /// - Throws: ``AccountFailure/memberCodeUndelivered(_:)``.
   private func deliver(
@@ -63,6 +70,7 @@ extension SessionsService {
       guard error.progress != .unknown else {
         throw AccountFailure.memberCodeUndelivered(.seconds(StoredMemberCode.pauseSeconds))
       }
+      store.messages.giveBack(sender.messagesPerHour)
       try await undo(changes, at: now)
       throw AccountFailure.memberCodeUndelivered(Self.resendDelay)
     }

@@ -141,6 +141,7 @@ extension AccountsService {
       account.totpPending = nil
       SessionStore.endAll(of: account.id, at: commit.time.microseconds, in: &commit)
       GuessStore.forgetAll(GuessKeys.all(hasher, "staff", account.userName), in: &commit)
+      GuessStore.forgetCodes(GuessKeys.codes(hasher, of: account.userName), in: &commit)
     } reply: { account in
       var response = ResetStaffResponse()
       response.staff = account.message

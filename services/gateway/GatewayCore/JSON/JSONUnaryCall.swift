@@ -65,7 +65,7 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
   private func gather() throws {
     let part: ExchangePart
     do {
-      part = try caller.inbox.takePart(expectsHead: false)
+      part = try caller.inbox.takeRequestPart()
     } catch {
       throw error.code == .deadlineExceeded ? GatewayFailure.bodyTooSlow : error
     }

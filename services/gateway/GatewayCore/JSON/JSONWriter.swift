@@ -153,6 +153,7 @@ final class JSONWriter: Sendable {
     // Only this caller may see it, and caches know nothing of `x-api-key`.
     var head: HeaderList = [
       ":status": String(status), "content-type": type, "cache-control": "no-store",
+      "x-content-type-options": "nosniff",
     ]
     if let length { head.add("content-length", String(length)) }
     head.add(contentsOf: fields)

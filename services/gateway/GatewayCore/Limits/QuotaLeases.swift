@@ -41,6 +41,7 @@ public final class QuotaLeases: Sendable {
       return made
     }
     meter.callsPerDay = callsPerDay
+    if meter.hasSurplus { ask(meter) }
     return meter
   }
 
@@ -103,21 +104,27 @@ public final class QuotaLeases: Sendable {
     await giveBack(logger)
   }
 
-  /// Requests one lease from the store.
+  /// Requests one lease from the store, which gets a surplus back before.
   private func renew(_ meter: QuotaMeter, _ logger: Logger) async {
     let now = clock.now
     let day = zone.day(at: now.microseconds)
     let again = now.microseconds + Self.askAgain
-    let count = meter.lease - meter.left(day: day)
-    guard count > 0 else { return meter.endAsking(.unneeded) }
     do {
+      // Where this write fails the surplus is lost: it may have been returned, and twice would be
+      // too much.
+      var returned = Commit(at: now)
+      add(meter.takeSurplus(), of: meter, to: &returned)
+      if !returned.statements.isEmpty { try await database.write(returned) }
+      let quota = meter.callsPerDay
+      let count = meter.lease - meter.left(day: day)
+      guard count > 0 else { return meter.endAsking(.unneeded) }
       let granted = try await database.write {
         QuotaStore.lease(
-          partner: meter.partner, path: meter.path, day: day, count: count,
-          quota: meter.callsPerDay, at: now)
+          partner: meter.partner, path: meter.path, day: day, count: count, quota: quota, at: now)
       }
       meter.endAsking(
-        granted > 0 ? .granted(granted, day: day) : .usedUp(day: day, askAgainAt: again))
+        granted > 0
+          ? .granted(granted, day: day, quota: quota) : .usedUp(day: day, askAgainAt: again))
     } catch {
       if !Task.isCancelled {
         logger.warning("no lease of a quota", metadata: ["cause": "\(error)"])
@@ -126,17 +133,20 @@ public final class QuotaLeases: Sendable {
     }
   }
 
+  /// Adds the return of unused calls to a commit, but for those of days that are over.
+  private func add(_ calls: [Int64: Int64], of meter: QuotaMeter, to commit: inout Commit) {
+    let today = zone.day(at: commit.time.microseconds)
+    for (day, count) in calls where day >= today {
+      commit.run(QuotaStore.giveBack(partner: meter.partner, path: meter.path, day: day, count))
+    }
+  }
+
   /// Returns all unused leases; for shutdown, when no more calls are admitted.
   private func giveBack(_ logger: Logger) async {
     let meters = meters.withLock { $0.values.flatMap(\.values) }
     let now = clock.now
     var commit = Commit(at: now)
-    for meter in meters {
-      guard let (day, count) = meter.takeAll(), day == zone.day(at: now.microseconds) else {
-        continue
-      }
-      commit.run(QuotaStore.giveBack(partner: meter.partner, path: meter.path, day: day, count))
-    }
+    for meter in meters { add(meter.takeAll(), of: meter, to: &commit) }
     guard !commit.statements.isEmpty else { return }
     let last = commit
     // An unstructured task, since this one is cancelled. It is awaited.

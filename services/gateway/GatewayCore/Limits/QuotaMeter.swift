@@ -48,8 +48,14 @@ final class QuotaMeter: Sendable {
     /// process has returned part of its lease.
     var exhausted: (day: Int64, until: Int64)?
     var failure: (any Error)?
+    /// Leased calls that are not to be admitted, by day: they go back to the store.
+    var surplus: [Int64: Int64] = [:]
     var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
     var nextID: UInt64 = 0
+
+    mutating func setAside(_ calls: (day: Int64, count: Int64)?) {
+      if let calls { surplus[calls.day, default: 0] += calls.count }
+    }
   }
 
   let partner: String
@@ -64,11 +70,16 @@ final class QuotaMeter: Sendable {
     self.path = path
   }
 
+  /// The quota. Where it is lowered, what is left of the lease becomes a surplus: more than the new
+  /// quota may have been admitted already.
   var callsPerDay: Int64 {
     get { quota.load(ordering: .relaxed) }
     set {
-      let old = quota.exchange(newValue, ordering: .relaxed)
-      if newValue > old { waiting.withLock { $0.exhausted = nil } }
+      waiting.withLock { state in
+        let old = quota.exchange(newValue, ordering: .relaxed)
+        if newValue > old { state.exhausted = nil }
+        if newValue < old { state.setAside(takeLease()) }
+      }
     }
   }
 
@@ -95,25 +106,46 @@ final class QuotaMeter: Sendable {
   }
 
   /// Adds a granted lease. What is left of an earlier day is discarded.
-  func add(_ count: Int64, day: Int64) {
+  ///
+  /// - Returns: What is left of a later day, if there is something: the clock was set back, and
+  ///   that day is yet to come.
+  func add(_ count: Int64, day: Int64) -> (day: Int64, count: Int64)? {
     var bits = word.load(ordering: .relaxed)
     while true {
       let before = Word(bits: bits)
-      // A later day, added concurrently, wins.
-      guard before.day <= day else { return }
       let left = (before.day == day ? before.left : 0) + count
       let swap = word.weakCompareExchange(
         expected: bits, desired: Word(day: day, left: left).bits, ordering: .relaxed)
-      if swap.exchanged { return }
+      if swap.exchanged {
+        return before.day > day && before.left > 0 ? (before.day, before.left) : nil
+      }
       bits = swap.original
     }
   }
 
-  /// Takes all that is left, to return it to the store; nil where nothing is left.
-  func takeAll() -> (day: Int64, count: Int64)? {
+  /// Takes what is left of the lease; nil where nothing is left.
+  private func takeLease() -> (day: Int64, count: Int64)? {
     let last = Word(bits: word.exchange(0, ordering: .relaxed))
     return last.left > 0 ? (last.day, last.left) : nil
   }
+
+  /// Takes the surplus, to return it to the store: the calls of each day.
+  func takeSurplus() -> [Int64: Int64] {
+    waiting.withLock { state in
+      defer { state.surplus = [:] }
+      return state.surplus
+    }
+  }
+
+  /// Takes all that is left, to return it to the store: the calls of each day.
+  func takeAll() -> [Int64: Int64] {
+    var all = takeSurplus()
+    if let (day, count) = takeLease() { all[day, default: 0] += count }
+    return all
+  }
+
+  /// Whether something is to be returned to the store.
+  var hasSurplus: Bool { waiting.withLock { !$0.surplus.isEmpty } }
 
   // MARK: - Leasing
 
@@ -128,8 +160,8 @@ final class QuotaMeter: Sendable {
 
   /// The result of a lease request.
   enum Answer: Sendable {
-    /// The number of calls granted of that day.
-    case granted(Int64, day: Int64)
+    /// The number of calls granted of that day, by the quota at the time of asking.
+    case granted(Int64, day: Int64, quota: Int64)
     /// The day's quota is used up; `askAgainAt` is in microseconds since 1970.
     case usedUp(day: Int64, askAgainAt: Int64)
     /// The lease was not used up after all; the store was not asked.
@@ -139,12 +171,14 @@ final class QuotaMeter: Sendable {
 
   /// Records the result and resumes all waiters.
   func endAsking(_ answer: Answer) {
-    if case .granted(let count, let day) = answer { add(count, day: day) }
     let waiters = waiting.withLock { state in
       state.isAsked = false
       state.failure = nil
       switch answer {
-      case .granted: state.exhausted = nil
+      case .granted(let count, let day, let quota):
+        state.exhausted = nil
+        // A quota that was lowered in the meantime has no part of a lease.
+        state.setAside(quota > callsPerDay ? (day, count) : add(count, day: day))
       case .usedUp(let day, let askAgainAt): state.exhausted = (day, askAgainAt)
       case .unneeded: break
       case .failed(let error): state.failure = error

@@ -66,8 +66,7 @@ struct PageAnswer {
     head.add("content-type", page.type)
     head.add("content-length", String(page.body.count))
     guard exchange.head.method == "GET" else { return await end(head) }
-    head.addDate()
-    await exchange.sendHead(head)
+    await send(head)
     try? await exchange.send(page.body)
     await exchange.finish()
   }
@@ -94,10 +93,25 @@ struct PageAnswer {
   }
 
   /// Sends a response without a body.
-  private func end(_ head: HeaderList) async {
+  private func end(_ head: HeaderList) async { await send(head, endsStream: true) }
+
+  private func send(_ head: HeaderList, endsStream: Bool = false) async {
     var head = head
+    if exchange.peer.isTLS, !isLocal { head.add("strict-transport-security", Self.strictTransport) }
     head.addDate()
-    await exchange.sendHead(head, endsStream: true)
+    await exchange.sendHead(head, endsStream: endsStream)
+  }
+
+  /// For a year, browsers speak nothing but TLS with this host: a page holds the token of a
+  /// session. Source: RFC 6797.
+  private static let strictTransport = "max-age=31536000"
+
+  /// Whether the browser is on the same machine: there the field would hold for every other program
+  /// that a developer runs.
+  private var isLocal: Bool {
+    let fields = exchange.head.fields
+    let authority = fields[":authority"] ?? fields["host"] ?? ""
+    return authority.prefix { $0 != ":" }.lowercased() == "localhost"
   }
 }
 

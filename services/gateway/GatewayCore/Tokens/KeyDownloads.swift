@@ -51,7 +51,8 @@ public struct KeyDownloads: Sendable {
       let data = Data(
         try await fetch(
           issuer.keysURL, authorities.isEmpty ? nil : authorities, IssuerKeys.bytesMax))
-      _ = try IssuerKeys(data, of: issuer.keysURL)
+      // The URL stays out of the log: its query may be secret.
+      _ = try IssuerKeys(data, of: "keys_url")
       if FileManager.default.contents(atPath: issuer.keysFile) != data {
         // Atomically: nobody reads half of it.
         try data.write(to: URL(filePath: issuer.keysFile), options: .atomic)
