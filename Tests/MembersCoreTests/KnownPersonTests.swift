@@ -85,17 +85,22 @@ struct KnownPersonTests {
   }
 
   @Test(
-    "a closed membership is refused to staff, and hidden from a partner",
+    "a closed membership is refused to staff in scope, and hidden from everybody else",
     arguments: [MembershipState.expelled, .deceased])
   func closed(state: MembershipState) async throws {
     try await Harness.run { harness in
-      _ = try await harness.plantTree()
+      let names = try await harness.plantTree()
       let first = try await harness.submit(Applicant.application(1), as: .administrator)
       try await harness.end(first.member, as: state)
       #expect(
         try await refusal {
           try await harness.submit(Applicant.application(1), as: .administrator)
         } == "MEMBERSHIP_CLOSED")
+      let far = Caller.staff(names["lieshan"] ?? "", role: .clerk, id: 3)
+      let elsewhere = Applicant.application(1) { $0.areas?.work = "340604" }
+      let hidden = try await harness.submit(elsewhere, as: far)
+      #expect(hidden.state == .received)
+      #expect(hidden.member.isEmpty && hidden.refusal.isEmpty)
       var told = try await harness.submit(Applicant.application(1))
       var new = try await harness.submit(Applicant.application(2))
       let stored = try await harness.database.read(

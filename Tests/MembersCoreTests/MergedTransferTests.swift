@@ -72,4 +72,17 @@ struct MergedTransferTests {
       #expect(try await client.getTransfer(get).transfer?.state == .cancelled)
     }
   }
+
+  @Test("a person whose session is that of the merged record sees the survivor's open transfer")
+  func seen() async throws {
+    try await Harness.run { harness in
+      let names = try await harness.plantTree()
+      let (survivor, merged, _, duplicate) = try await pair(harness, names)
+      _ = try await harness.judge(duplicate.name, survivor: survivor, as: .administrator)
+      let asked = try await harness.ask(names["drivers"] ?? "", as: .member(survivor))
+      let client = try harness.client(.member(merged))
+      let mine = try await client.getMyMembership(GetMyMembershipRequest())
+      #expect(mine.transfer?.name == asked.name)
+    }
+  }
 }

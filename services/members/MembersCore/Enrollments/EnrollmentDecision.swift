@@ -19,11 +19,11 @@ struct EnrollmentDecision: Sendable {
   ///   nothing.
   func step() throws -> Step<[UInt8]> {
     try checkPerson()
-    if intake.by.isStaff || isSelf, let member = facts.known?.member {
+    if intake.by.isStaff || isSelf, let member = facts.known?.member,
+      isSelf || facts.scope.holds(member.managingPath)
+    {
       if member.member.state.isClosed { throw MembersError.membershipClosed }
-      if member.member.state.isLive, isSelf || facts.scope.holds(member.managingPath) {
-        return try existing(member, isShown: true)
-      }
+      if member.member.state.isLive { return try existing(member, isShown: true) }
     }
     try checkCode()
     let receiver = try receiver()

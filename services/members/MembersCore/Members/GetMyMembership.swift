@@ -10,12 +10,13 @@ extension MembersService {
     _ request: GetMyMembershipRequest, context: ServerContext
   ) async throws -> GetMyMembershipResponse {
     let id = try context.caller.member(named: "")
-    let (known, transfer) = try await database.read(
-      MemberStore.remaining(of: id), TransferStore.open(of: id))
+    let known = try await database.read(MemberStore.remaining(of: id))
     guard let known, !known.person.isErased else { throw MembersError.memberNotFound }
-    let (joined, managing, honors) = try await database.read(
+    // Everything is read of the survivor, also if the session is that of a merged record.
+    let (joined, managing, transfer, honors) = try await database.read(
       OrganizationStore.byID(known.member.organizationID),
       OrganizationStore.byID(known.member.managingOrganizationID),
+      TransferStore.open(of: known.member.id),
       HonorStore.of(known.member.id, limit: Self.honorsMax))
     var response = GetMyMembershipResponse()
     response.member = try known.maskedMessage(keys)
