@@ -2,8 +2,8 @@
 # What a call costs: rpc-bench-server beside its peers, in one run: same machine, same client, same
 # bytes, rounds interleaved so that drift falls on all alike.
 #
-#   bench/run.sh                              the C limit, grpc-go and ours
-#   PEERS="c go cpp swift" bench/run.sh       also grpc C++ and grpc-swift-2 (slow to build)
+#   bench/run.sh                              the C limit, grpc-go, grpc C++ and ours
+#   PEERS="c go cpp swift" bench/run.sh       also grpc-swift-2 (slow to build)
 #   N=10000 ROUNDS=1 PARTS=calls bench/run.sh short
 #
 # PARTS ("calls tls client memory allocations gateway"): CPU and latency; the same with TLS; our
@@ -17,7 +17,7 @@ set -euo pipefail
 . "$(dirname "$0")/../scripts/lib.sh"
 cd "$ROOT"
 
-PEERS=${PEERS:-c go} ROUNDS=${ROUNDS:-3} N=${N:-100000} PORT=${PORT:-50061} IDLE=${IDLE:-10000}
+PEERS=${PEERS:-c go cpp} ROUNDS=${ROUNDS:-3} N=${N:-100000} PORT=${PORT:-50061} IDLE=${IDLE:-10000}
 PROFILES=${PROFILES:-c1m1 c4m32 c100m10 sstream bidi}
 PARTS=${PARTS:-calls tls client memory allocations gateway}
 RELEASE=${RELEASE:-$ROOT/.build/release}
@@ -44,10 +44,6 @@ build_peer() {
   binary=$(command_of "$1")
   binary=${binary%% *}
   case $1 in
-    cpp)
-      pkg-config --exists grpc++ && command -v grpc_cpp_plugin >/dev/null ||
-        die "grpc C++ needs: apt-get install libgrpc++-dev libprotobuf-dev protobuf-compiler-grpc"
-      ;;
     yijia)
       # A build of the caller's own choice is not ours to make.
       [ "$RELEASE" = "$ROOT/.build/release" ] || return 0

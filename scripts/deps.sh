@@ -63,6 +63,10 @@ look_for_bench() {
   lacks nghttp2-client command -v h2load
   lacks nghttp2-server command -v nghttpd
   lacks golang-google-grpc-dev test -d /usr/share/gocode/src/google.golang.org/grpc
+  lacks g++ command -v g++
+  lacks libgrpc++-dev pkg-config --exists grpc++
+  lacks libprotobuf-dev pkg-config --exists protobuf
+  lacks protobuf-compiler-grpc command -v grpc_cpp_plugin
 }
 
 install() {

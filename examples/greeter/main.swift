@@ -1,3 +1,4 @@
+import Foundation
 import RPC
 import RPCTransport
 
@@ -13,16 +14,21 @@ if arguments.first == "serve" {
     // The server runs on its own threads: until a signal comes there is nothing to do here.
     while true { try await Task.sleep(for: .seconds(3600)) }
   } catch {
-    print(error)
+    fail("\(error)")
   }
 } else {
   let channel = try channel(to: address, loops: loops)
   do {
     print(try await greet(arguments.first ?? "world", through: channel))
   } catch let error as RPCError {
-    print("\(error.code.name): \(error.message)")
+    fail("\(error.code.name): \(error.message)")
   }
   await channel.shutdown()
   try await loops.shutdown()
+}
+
+func fail(_ reason: String) -> Never {
+  FileHandle.standardError.write(Data("\(reason)\n".utf8))
+  exit(1)
 }
 // guide: end
