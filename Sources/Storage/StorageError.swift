@@ -31,6 +31,9 @@ public enum StorageError: Error, Sendable, Hashable {
   case contention
   /// The store has this migration, which the program lacks: a newer program wrote it.
   case newerSchema(String)
+  /// The store lacks this migration, and this opening may not change it: an older program wrote it,
+  /// and may still run on it.
+  case olderSchema(String)
   /// The migration of this name was changed after it had been applied.
   case changedMigration(String)
   /// A move into this store did not finish, so rows are missing. Repeat the move with an empty
@@ -133,6 +136,7 @@ extension StorageError: CustomStringConvertible, CustomDebugStringConvertible {
       "a constraint refused the write: \(constraint)"
     case .contention: "the write met others too often"
     case .newerSchema(let name): "the store is newer than this program: migration \(name)"
+    case .olderSchema(let name): "the store is older than this program: it lacks migration \(name)"
     case .changedMigration(let name): "migration \(name) differs from the one that was applied"
     case .unfinishedMove:
       "the store was not moved here to its end: move it again, into an empty one"
@@ -178,6 +182,8 @@ extension StorageError: CustomStringConvertible, CustomDebugStringConvertible {
       "make this user the owner of the store's schema, or grant it USAGE and CREATE there and all "
         + "rights on its tables"
     case .newerSchema: "start the version that wrote it, or a later one"
+    case .olderSchema:
+      "use the version that runs on it; or start the new services first (a service's --migrate)"
     case .corrupt: "restore a backup (yijia backup restore)"
     default: nil
     }

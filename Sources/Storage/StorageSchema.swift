@@ -153,6 +153,15 @@ extension Migration {
     return wanted.dropFirst(applied.count)
   }
 
+  /// Requires that all of `wanted` are applied.
+  ///
+  /// - Throws: `StorageError.olderSchema` with the first that is not; as `missing`.
+  public static func requireAll(
+    of wanted: [Migration], in applied: [AppliedMigration]
+  ) throws(StorageError) {
+    if let first = try missing(of: wanted, after: applied).first { throw .olderSchema(first.name) }
+  }
+
   /// Returns the statement that records the migration as applied.
   public func remember(
     _ component: StorageSchema.Component, position: Int, microseconds: Int64

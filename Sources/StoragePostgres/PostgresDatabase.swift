@@ -31,7 +31,8 @@ public final class PostgresDatabase: Storage.Database {
   /// - Parameter url: `postgres://user@host1:port,host2:port/database?…` with libpq's parameters;
   ///   `options=-csearch_path%3Dmembers` names a schema, which is created if missing. Of several
   ///   hosts the writable one is used; `sslmode=verify-full&sslrootcert=FILE` requires TLS.
-  /// - Throws: `StorageError.address`, `.unreachable`, `.newerSchema`, `.changedMigration`.
+  /// - Throws: `StorageError.address`, `.unreachable`, `.newerSchema`, `.olderSchema`,
+  ///   `.changedMigration`.
   public static func open(
     url: String, options: PostgresOptions = PostgresOptions()
   ) async throws -> PostgresDatabase {

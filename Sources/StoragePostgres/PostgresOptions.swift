@@ -24,8 +24,10 @@ public struct PostgresOptions: Sendable {
   /// How long a call waits without a connection before it is refused as `unreachable`: the duration
   /// of a server restart. A failover takes longer and is reported to callers.
   public var outageMax = Duration.seconds(2)
-  /// Whether opening makes the store, and its schema, where there is none; else that is refused.
-  public var createsStore = true
+  /// Whether opening makes the store, and its schema, where there is none, and upgrades the tables
+  /// that the engine owns, of an older release. Otherwise opening such a store throws
+  /// `StorageError.address` or `.olderSchema`.
+  public var prepares = true
   /// How long opening, migrating and altering wait for an unreachable server.
   public var openMax = Duration.zero
   /// Called when they begin to wait, with the reason, which may be one that no waiting mends.

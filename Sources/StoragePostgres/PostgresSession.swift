@@ -209,7 +209,7 @@ struct PostgresMigrator {
 
   /// Creates the engine-owned tables and the epoch of the store's feed.
   func prepare() throws {
-    if !options.createsStore { try requireStore() }
+    guard options.prepares else { return try requireStore() }
     try inTransaction { link in
       try checkDatabase(link)
       try link.run(PostgresText.schema(StorageSchema.migrationTable))
@@ -223,7 +223,7 @@ struct PostgresMigrator {
     }
   }
 
-  /// - Throws: `StorageError.address` where the schema holds no store.
+  /// - Throws: `StorageError.address` where the schema holds no store, `.olderSchema`.
   private func requireStore() throws {
     let link = try PostgresSession.connect(url, options)
     defer { link.close() }
@@ -234,6 +234,9 @@ struct PostgresMigrator {
           "its schema holds no store, which a service makes (--migrate); the schema is named by "
             + "options=-csearch_path%3DNAME"))
     }
+    let query = StorageSchema.applied(.storage)
+    let applied = try query.decode(try link.rows(query.sql, query.arguments))
+    try Migration.requireAll(of: StorageSchema.migrations, in: applied)
   }
 
   /// Applies the pending migrations of a service.

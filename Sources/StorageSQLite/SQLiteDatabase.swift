@@ -30,7 +30,7 @@ public final class SQLiteDatabase: Storage.Database {
   ///
   /// - Parameter url: `sqlite:PATH`.
   /// - Throws: `StorageError.locked` if the store is already open, in another process or in this
-  ///   one; `.address`, `.io`, `.corrupt`, `.newerSchema`.
+  ///   one; `.address`, `.io`, `.corrupt`, `.newerSchema`, `.olderSchema`.
   public static func open(
     url: String, options: SQLiteOptions = SQLiteOptions()
   ) async throws -> SQLiteDatabase {
@@ -123,7 +123,7 @@ enum SQLiteEngine {
     let queue = try file.openWriter(logBytes: options.logBytes)
     try queue.inDatabase { database in
       let connection = try SQLiteConnection(database)
-      try prepare(connection)
+      if options.prepares { try prepare(connection) } else { try requireStore(connection) }
       let writer = Writer(try WriterSession(connection, options), shared, options)
       started()
       writer.run()
@@ -145,6 +145,18 @@ enum SQLiteEngine {
       }
     }
     try? queue.close()
+  }
+
+  /// - Throws: `StorageError.address` where the file holds no store, `.olderSchema`.
+  private static func requireStore(_ connection: SQLiteConnection) throws {
+    let tables = try connection.rows(
+      "SELECT name FROM sqlite_master WHERE name = 'storage_migration'", [])
+    guard !tables.isEmpty else {
+      throw StorageError.address(.init("this file holds no store, which a service makes"))
+    }
+    let query = StorageSchema.applied(.storage)
+    let applied = try query.decode(try connection.rows(query.sql, query.arguments))
+    try Migration.requireAll(of: StorageSchema.migrations, in: applied)
   }
 
   /// Creates the engine-owned tables and the epoch of the store's feed.

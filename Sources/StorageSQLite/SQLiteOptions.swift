@@ -17,6 +17,9 @@ public struct SQLiteOptions: Sendable {
   /// size reads that are still running end as `StorageError.busy`. (A copy of the store is not
   /// ended; the log grows by what is written meanwhile.)
   public var logBytes = 64 << 20
+  /// Whether to make the store where there is none, and to upgrade the engine's tables of an older
+  /// release. Otherwise opening such a store throws `StorageError.address` or `.olderSchema`.
+  public var prepares = true
 
   /// Called before each COMMIT; an error that it throws fails the commit. For fault injection in
   /// tests.

@@ -2,10 +2,14 @@
 
 import fcntl
 import os
+import re
 import signal
 import subprocess
 import time
 
+import pytest
+
+from processes import Child, wait_until
 from test_command_line import run
 
 
@@ -67,6 +71,26 @@ def test_what_a_store_cannot_do_is_said_with_the_remedy(running, binaries, tmp_p
     assert "the store is damaged" in told and "restore a backup" in told
     told = run(binaries, "audit", "verify", "--database", "postgres://nobody@127.0.0.1:1/none")
     assert "check that the server runs" in told
+
+
+@pytest.mark.parametrize("service", ["members", "stations", "gateway"])
+def test_a_service_that_waits_for_its_store_ends_when_it_is_told(
+        running, binaries, tmp_path, service):
+    own = (running.folder / f"{service}.yaml").read_text()
+    text, count = re.subn(
+        r"(?m)^(\s*database: ).*$", r"\1postgres://nobody@127.0.0.1:1/none", own)
+    assert count == 1
+    config = tmp_path / f"{service}.yaml"
+    config.write_text(text)
+    child = Child([binaries / f"yijia-{service}", "--config", config], tmp_path / "log")
+    try:
+        wait_until(lambda: "waiting 30 s" in child.output, what="the notice that it waits")
+        child.send(signal.SIGHUP)
+        time.sleep(0.3)
+        assert child.is_running, "nothing is to be read anew yet"
+        assert child.stop(seconds=5) == -signal.SIGTERM
+    finally:
+        child.kill()
 
 
 def drafts(folder):

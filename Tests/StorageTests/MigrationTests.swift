@@ -63,6 +63,28 @@ struct MigrationTests {
     }
   }
 
+  @Test(
+    "a command that only looks neither makes a store nor upgrades one", arguments: Engine.allCases)
+  func asItIs(_ engine: Engine) async throws {
+    try await engine.withStore { store in
+      await #expect {
+        try await store.open(prepares: false).close()
+      } throws: {
+        if case StorageError.address = $0 { true } else { false }
+      }
+      let last = try #require(StorageSchema.migrations.last).name
+      try await store.withNotes { database in
+        let older = Statement("DELETE FROM storage_migration WHERE name = ?1", [last])
+        try await database.write(Commit(at: now, statements: [older]))
+      }
+      for _ in 0..<2 {
+        await #expect(throws: StorageError.olderSchema(last)) {
+          try await store.open(prepares: false).close()
+        }
+      }
+    }
+  }
+
   @Test("a changed, renamed or reordered migration is refused", arguments: Engine.allCases)
   func changed(_ engine: Engine) async throws {
     try await engine.withDatabase { database in

@@ -36,7 +36,7 @@ struct PostgresWriteTests {
   @Test("a store that must be there already is not made")
   func existing() async throws {
     var strict = PostgresOptions()
-    strict.createsStore = false
+    strict.prepares = false
     let options = strict
     try await Engine.postgres.withStore { store in
       for _ in 0..<2 {

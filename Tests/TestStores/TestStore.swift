@@ -75,8 +75,8 @@ public struct TestStore: Sendable {
   /// The file of a SQLite store.
   public var path: String { folder.appending(path: "store.db").path }
 
-  public func open() async throws -> any Database {
-    try await openDatabase(url: url)
+  public func open(prepares: Bool = true) async throws -> any Database {
+    try await openDatabase(url: url, prepares: prepares)
   }
 
   /// Opens the store, runs the body and closes it.

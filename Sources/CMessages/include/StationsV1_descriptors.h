@@ -9,8 +9,8 @@ extern const uint8_t StationsV1__file_set[8897];
 static inline const uint8_t *StationsV1__file_set_start(void) { return StationsV1__file_set; }
 static inline size_t StationsV1__file_set_count(void) { return 8897; }
 
-extern const uint8_t StationsV1__comments[11524];
+extern const uint8_t StationsV1__comments[11811];
 static inline const uint8_t *StationsV1__comments_start(void) { return StationsV1__comments; }
-static inline size_t StationsV1__comments_count(void) { return 11523; }
+static inline size_t StationsV1__comments_count(void) { return 11810; }
 
 #endif

@@ -49,7 +49,8 @@ public protocol StationsServiceProtocol: RPCService {
 
   /// Takes numbered visits of the calling kiosk; acknowledges cumulatively after the commit. A
   /// replay, a reconnection or a crash never counts a visit twice or loses an acknowledged one.
-  /// Errors: INVALID_ARGUMENT / HELLO_EXPECTED (also for a second one), SEQUENCE_GAP; NOT_FOUND /
+  /// Errors: INVALID_ARGUMENT / HELLO_EXPECTED (also for a second one), SEQUENCE_GAP (report again
+  /// from `expected_sequence` on, or in a new epoch where that visit was dropped); NOT_FOUND /
   /// KIOSK_NOT_FOUND; PERMISSION_DENIED / KIOSK_REVOKED. Callers: kiosks.
   nonisolated(nonsending) func reportVisits(
     _ requests: RequestStream<ReportVisitsRequest>, responses: ResponseWriter<ReportVisitsResponse>,
@@ -342,7 +343,8 @@ public struct StationsServiceClient: Sendable {
 
   /// Takes numbered visits of the calling kiosk; acknowledges cumulatively after the commit. A
   /// replay, a reconnection or a crash never counts a visit twice or loses an acknowledged one.
-  /// Errors: INVALID_ARGUMENT / HELLO_EXPECTED (also for a second one), SEQUENCE_GAP; NOT_FOUND /
+  /// Errors: INVALID_ARGUMENT / HELLO_EXPECTED (also for a second one), SEQUENCE_GAP (report again
+  /// from `expected_sequence` on, or in a new epoch where that visit was dropped); NOT_FOUND /
   /// KIOSK_NOT_FOUND; PERMISSION_DENIED / KIOSK_REVOKED. Callers: kiosks.
   public func reportVisits(
     options: CallOptions = CallOptions()

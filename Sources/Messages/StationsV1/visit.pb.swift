@@ -292,7 +292,9 @@ extension ReportedVisit {
 
 /// First message of a ReportVisits stream.
 public struct ReportHello: Protobuf.Message {
-  /// Epoch of the kiosk's spool (UUID): a kiosk that lost its spool starts a new one.
+  /// Epoch of the kiosk's spool (UUID). A kiosk starts a new one, numbers what it still has from 1
+  /// and keeps the visits' ids, where it lost its spool, or where the service did not go on from
+  /// what it had acknowledged (it was restored from a backup) and the kiosk has dropped that.
   public var spoolEpoch: String = ""
   /// The kiosk's clock now.
   public var deviceTime: GoogleProtobuf.Timestamp?

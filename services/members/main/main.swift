@@ -57,7 +57,6 @@ struct Members: AsyncParsableCommand {
   }
 
   private func serve(_ configuration: MembersConfiguration, logger: Logger) async throws {
-    let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
     let common = configuration.service
     let database = try await openStore(common.database, MembersMigrations.all)
     let service = MembersService(
@@ -68,6 +67,7 @@ struct Members: AsyncParsableCommand {
     let health = HealthRegistry()
     let loops = EventLoops()
     let servers = try servers(common, service, health, loops, logger)
+    let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
     try await listen(servers, logger)
     async let _ = endProcess(whenFails: database, logger: logger)
     let housekeeping = Housekeeping(database: database, upkeep: service, configuration: common)

@@ -82,9 +82,11 @@ enum StationsError: ServiceFailure, Hashable {
         en: "The first message of the stream must be its hello, and there is only one.")
     case .sequenceGap(let expected, let received):
       LocalizedText(
-        zh: "到访序号不连续：应为 \(expected)，收到 \(received)。请从 \(expected) 起重新上报。",
+        zh: "到访序号不连续：应为 \(expected)，收到 \(received)。请从 \(expected) 起重新上报；"
+          + "终端若已不再保存该序号，请启用新的 spool_epoch，从 1 重新编号上报。",
         en: "A visit is missing: expected sequence \(expected), got \(received). "
-          + "Report again from \(expected) on.")
+          + "Report again from \(expected) on; where that is no longer in the spool, start a new "
+          + "spool_epoch, numbered from 1.")
     case .tooManyRows(let limit):
       LocalizedText(
         zh: "结果超过 \(limit) 行，请缩小日期范围或指定站点。",

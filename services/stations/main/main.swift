@@ -52,7 +52,6 @@ struct Stations: AsyncParsableCommand {
   }
 
   private func serve(_ configuration: StationsConfiguration, logger: Logger) async throws {
-    let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
     let common = configuration.service
     let database = try await openStore(common.database, StationsMigrations.all)
     let loops = EventLoops()
@@ -65,6 +64,7 @@ struct Stations: AsyncParsableCommand {
     let following = Task { await feed.run() }
     let health = HealthRegistry()
     let servers = try servers(common, service, health, loops, logger)
+    let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
     try await listen(servers, logger)
     async let _ = endProcess(whenFails: database, logger: logger)
     let housekeeping = Housekeeping(database: database, upkeep: service, configuration: common)

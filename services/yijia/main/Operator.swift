@@ -151,7 +151,7 @@ func openExisting(
   if let path, !FileManager.default.fileExists(atPath: path) {
     throw ConfigurationError("\(path): there is no store")
   }
-  return try await openDatabase(url: url, patience: patience, createsStore: false) {
+  return try await openDatabase(url: url, patience: patience, prepares: false) {
     Terminal.note("\(explained($0, database: url))")
   }
 }

@@ -1,17 +1,19 @@
 import Foundation
 import ServiceKit
+import StorageEngines
 
 /// Runs PostgreSQL's own programs, from Debian's folders or the PATH.
 enum PostgresTools {
   /// Makes and verifies a base backup of the whole server with its WAL; the program shows its
   /// progress.
   static func baseBackup(of url: String, to folder: URL) throws {
+    let connection = try postgresConnection(of: url)
     try run(
       "pg_basebackup",
       [
-        "--dbname", url, "--pgdata", folder.path, "--wal-method", "stream", "--checkpoint", "fast",
-        "--manifest-checksums", "SHA256", "--progress", "--no-password",
-      ])
+        "--dbname", connection.text, "--pgdata", folder.path, "--wal-method", "stream",
+        "--checkpoint", "fast", "--manifest-checksums", "SHA256", "--progress", "--no-password",
+      ], environment: connection.password.map { ["PGPASSWORD": $0] } ?? [:])
     try verify(folder)
   }
 
@@ -40,10 +42,13 @@ enum PostgresTools {
     sync()
   }
 
-  private static func run(_ program: String, _ arguments: [String]) throws {
+  private static func run(
+    _ program: String, _ arguments: [String], environment: [String: String] = [:]
+  ) throws {
     let process = Process()
     process.executableURL = try find(program)
     process.arguments = arguments
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = FileHandle.standardError
     try process.run()
