@@ -231,7 +231,7 @@ struct SQLiteTests {
     try await with(options) { database, store in
       let brief = Query<Int>.one(
         """
-        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
         SELECT count(*) + (SELECT count(*) FROM note) AS count FROM n
         """
       ) { try $0.int("count") }
