@@ -65,9 +65,6 @@ public struct RPCError: Error, Sendable, Hashable {
 }
 
 extension RPCError {
-  /// The error of a connection that buffers too many bytes of incomplete messages.
-  package static let tooMuchHeld = RPCError(
-    .resourceExhausted, "too many messages of this connection are not whole")
   /// The error of a call whose deadline has passed.
   package static let deadlinePassed = RPCError(.deadlineExceeded, "the deadline has passed")
   /// The error of a request of which nothing has arrived for too long.

@@ -29,7 +29,7 @@ public final class Server: Sendable {
   private let loops: EventLoops
   private let logger: Logger
   private let state = Mutex(State())
-  private let heldMemory: HeldMemory
+  let heldMemory: HeldMemory
 
   /// Creates a server that does not listen until `start()`.
   /// - Parameters:
@@ -168,7 +168,7 @@ public final class Server: Sendable {
   private func speakHTTP1(_ channel: any NIOCore.Channel, _ executor: LoopExecutor) throws {
     let connection = HTTP1Connection(
       executor: executor, limits: configuration.limits, isTLS: configuration.tls != nil,
-      dispatcher: dispatcher, logger: logger)
+      dispatcher: dispatcher, heldMemory: heldMemory, logger: logger)
     connection.ended = { [weak self, unowned connection] in self?.gone(connection) }
     guard keep(connection) else { return channel.close(promise: nil) }
     do {
