@@ -52,6 +52,7 @@ public struct RPCError: Error, Sendable, Hashable {
   /// Whether the peer sent this status; false if it was created on this side.
   public var isRemote: Bool
 
+  /// Creates a status. Of its message no more than 4 KiB are sent.
   public init(
     _ code: Code, _ message: String, details: [UInt8] = [], metadata: Metadata = [:],
     isRemote: Bool = false
@@ -73,6 +74,7 @@ extension RPCError {
 }
 
 extension RPCError: CustomStringConvertible {
+  /// The code's name, the message and whether the peer sent it: for logs.
   public var description: String {
     "\(code.name): \(message)\(isRemote ? " (from the peer)" : "")"
   }

@@ -48,6 +48,7 @@ public struct ConnectionLimits: Sendable, Hashable {
   /// Pings that may come sooner before the connection is closed with `too_many_pings`.
   public var pingStrikesMax = 2
 
+  /// Creates the default limits, those of a public edge.
   public init() {}
 
   /// The limits for links between the suite's own services, where a gateway cancels for many

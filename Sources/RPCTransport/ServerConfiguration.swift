@@ -26,6 +26,7 @@ public struct ServerConfiguration: Sendable, Hashable {
   /// The kernel's queue of connections that wait to be accepted.
   public var backlog: Int32 = 1024
 
+  /// Creates the configuration of a server at an address, with defaults for everything else.
   public init(address: HostPort, tls: ServerTLS? = nil) {
     self.address = address
     self.tls = tls

@@ -22,5 +22,6 @@ public struct SQLiteOptions: Sendable {
   /// tests.
   var commitFault: (@Sendable () throws -> Void)?
 
+  /// Creates the defaults.
   public init() {}
 }
