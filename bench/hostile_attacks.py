@@ -15,6 +15,7 @@ import struct
 import time
 
 from hostile import *  # noqa: F403: frames by name
+from hostile_messages import held_messages  # noqa: F401: an attack, by its name
 
 CHUNK = 256 << 10
 
@@ -385,6 +386,6 @@ _NAMES = (
     "priority_flood window_update_flood unknown_frames rapid_reset half_requests "
     "provoked_resets malformed_heads refused_calls continuation_flood empty_continuations "
     "hpack_bomb header_lists gzip_bomb slow_preface slow_headers slow_tls tls_handshakes "
-    "zero_window never_reading idle_connections reconnections"
+    "zero_window never_reading held_messages idle_connections reconnections"
 ).split()
 ATTACKS = {name: globals()[name] for name in _NAMES}

@@ -3,6 +3,7 @@ public struct ErrorCode: RawRepresentable, Sendable, Hashable {
   /// The code as on the wire.
   public let rawValue: UInt32
 
+  /// Creates the code with that number, known or not.
   public init(rawValue: UInt32) { self.rawValue = rawValue }
 
   /// NO_ERROR: a graceful end.

@@ -38,6 +38,7 @@ public struct OutboundFields: Sendable {
   private var bytes: [UInt8] = []
   private var fields: [Field] = []
 
+  /// Creates an empty list.
   public init() {}
 
   /// The number of fields.

@@ -7,6 +7,7 @@ public struct StreamKey: Sendable, Hashable {
   /// The index of the stream's record.
   public let slot: Int32
 
+  /// Creates the key of a stream and its record.
   public init(id: Int32, slot: Int32) {
     self.id = id
     self.slot = slot

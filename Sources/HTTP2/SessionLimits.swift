@@ -7,6 +7,7 @@ public struct SessionLimits: Sendable, Hashable {
     /// The tokens regained per second.
     public var perSecond: UInt64
 
+    /// Creates a bucket that is full at first.
     public init(burst: UInt64, perSecond: UInt64) {
       self.burst = burst
       self.perSecond = perSecond
@@ -77,8 +78,10 @@ public struct SessionLimits: Sendable, Hashable {
     /// Pings that may come too early before the connection is ended.
     public var strikesMax = 2
 
+    /// Creates the defaults.
     public init() {}
   }
 
+  /// Creates the default limits, those of a public edge.
   public init() {}
 }

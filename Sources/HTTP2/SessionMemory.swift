@@ -26,6 +26,7 @@ internal import CNghttp2
   // and each session retains this object.
   private let lists: UnsafeMutablePointer<FreeList>
 
+  /// Creates an empty pool. For sessions of one loop or thread only.
   public init() {
     unsafe lists = .allocate(capacity: Self.sizes + 1)
     unsafe lists.initialize(repeating: FreeList(), count: Self.sizes + 1)

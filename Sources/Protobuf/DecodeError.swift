@@ -37,6 +37,7 @@ public struct DecodeLimits: Sendable, Hashable {
   /// it.
   package var isDirect = true
 
+  /// Creates the default limits.
   public init() {}
 
   /// The limits that transports use.

@@ -70,8 +70,11 @@ public final class Box<Value: Sendable & Hashable>: Sendable, Hashable {
   /// The message.
   public let value: Value
 
+  /// Puts a message behind a reference.
   public init(_ value: Value) { self.value = value }
 
+  /// Returns whether both messages are equal.
   public static func == (a: Box, b: Box) -> Bool { a === b || a.value == b.value }
+  /// Hashes the message.
   public func hash(into hasher: inout Hasher) { hasher.combine(value) }
 }

@@ -7,6 +7,7 @@ public struct UnknownFields: Sendable, Hashable {
   /// Complete fields, each with its tag.
   public private(set) var bytes: [UInt8] = []
 
+  /// Creates an empty set.
   public init() {}
 
   /// Creates unknown fields from complete fields.

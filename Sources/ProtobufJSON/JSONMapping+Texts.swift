@@ -6,6 +6,7 @@ public struct FieldTexts: Sendable, Hashable {
   /// One value for a singular field, any number for a list of scalars.
   public let values: [String]
 
+  /// Creates the texts of a field; an unknown path is found when they are mapped.
   public init(path: String, values: [String]) {
     self.path = path
     self.values = values

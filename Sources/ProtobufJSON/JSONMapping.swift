@@ -20,6 +20,7 @@ public struct JSONMapping: Sendable {
     /// The nesting depth of messages, objects and lists, as ``Protobuf/DecodeLimits/depth``.
     public var depth = 100
 
+    /// Creates the defaults, those of the proto3 mapping.
     public init() {}
   }
 
@@ -28,6 +29,7 @@ public struct JSONMapping: Sendable {
   /// The options in use.
   public let options: Options
 
+  /// Creates the mapping of a contract's types.
   public init(_ registry: TypeRegistry, options: Options = Options()) {
     self.registry = registry
     self.options = options
@@ -101,6 +103,7 @@ public struct JSONParseError: Error, Sendable, Hashable {
     /// The cause, for people.
     public let reason: String
 
+    /// Creates a violation at a path.
     public init(field: String, reason: String) {
       self.field = field
       self.reason = reason

@@ -25,6 +25,7 @@ public struct BackendStanding: Sendable, Hashable {
   /// The last error, if something is wrong.
   public var error: String?
 
+  /// Creates the standing of the backend at an address, with `calls` in flight.
   public init(address: String, state: State, calls: Int, error: String? = nil) {
     self.address = address
     self.state = state

@@ -15,6 +15,7 @@ public struct Balancing: Sendable, Hashable {
   /// reached on the existing ones. At the maximum, further calls wait for a stream.
   public var connectionsMax = 1
 
+  /// Creates the defaults: round robin, without ejection and slow start.
   public init() {}
 }
 
@@ -39,6 +40,7 @@ public struct OutlierDetection: Sendable, Hashable {
   /// Envoy's `healthy_panic_threshold`.
   public var panicThresholdPercent = 50
 
+  /// Creates the defaults: five failures in a row eject a backend, for 30 s the first time.
   public init() {}
 }
 
@@ -49,6 +51,7 @@ public struct SlowStart: Sendable, Hashable {
   /// The initial share, in percent of the full one.
   public var minWeightPercent: Int
 
+  /// Creates a slow start of that length, from `minWeightPercent` (0 to 100) of a full share on.
   public init(window: Duration, minWeightPercent: Int = 10) {
     self.window = window
     self.minWeightPercent = minWeightPercent

@@ -22,6 +22,7 @@ public struct CallOptions: Sendable {
   /// else none. If both limits are set, the smaller applies.
   public var requestBytesMax: Int?
 
+  /// Creates options that set nothing: no deadline of its own, no metadata, no compression.
   public init() {}
 
   /// Creates the options of a call that a handler makes to answer its own: it inherits the

@@ -7,6 +7,7 @@ public struct ExchangeOptions: Sendable {
   /// The receive limit of a message in bytes; nil for raw chunks.
   package var messageBytesMax: Int?
 
+  /// Creates options for an exchange of raw chunks.
   public init(deadline: Deadline? = nil, waitForReady: Bool = false) {
     self.deadline = deadline
     self.waitForReady = waitForReady

@@ -36,6 +36,7 @@ public final class ClientMetrics: ClientObserver {
     self.factory = factory
   }
 
+  /// Begins to record a call. Safe to call from any thread.
   public func callStarted(_ method: MethodDescriptor) -> any ClientCallObserver {
     Call(meters(method))
   }

@@ -27,6 +27,7 @@ public struct AttemptOutcome: Sendable, Hashable {
   /// Bytes of the messages received, counted likewise.
   public var receivedBytes: Int
 
+  /// Creates the outcome of an attempt; a nil error is OK.
   public init(error: RPCError?, sentBytes: Int, receivedBytes: Int) {
     self.error = error
     self.sentBytes = sentBytes

@@ -21,6 +21,7 @@ public struct Deadline: Sendable, Hashable, Comparable {
   /// Whether no time is left.
   public var hasPassed: Bool { remaining <= .zero }
 
+  /// Returns whether the first one passes earlier.
   public static func < (a: Deadline, b: Deadline) -> Bool { a.moment < b.moment }
 
   /// Returns the deadline for a downstream call: the remaining time less min(20 ms, 10 %), so that

@@ -68,7 +68,7 @@ package final class Exchange: @unchecked Sendable {
   private func dropRest() {
     guard dropsRest, state.remote == .open, transport.keepOpen(id) else { return }
     // What was buffered of the request is not needed any more.
-    _ = hold(0)
+    hold(0)
     sink?.discard()
     setTimer(after: Self.restMax) { self.reset(.noError) }
   }
@@ -134,7 +134,7 @@ package final class Exchange: @unchecked Sendable {
 
   package func closed(_ reason: CloseReason) {
     guard state.apply(.closed) == .proceed else { return }
-    _ = hold(0)
+    hold(0)
     cancelTimer()
     let last = sink
     sink = nil
@@ -144,12 +144,16 @@ package final class Exchange: @unchecked Sendable {
 
   /// Sets how many bytes of an incomplete message are buffered. Their flow-control credit has been
   /// returned already, since the message could not be completed otherwise, so the transport bounds
-  /// their sum. The number stands until the next call, or until the exchange closes.
-  /// - Returns: Whether the connection is within its limit.
-  package func hold(_ count: Int) -> Bool {
+  /// their sum. The number stands until the next call, or until the exchange closes. From then on
+  /// nothing is counted: a handler may still take what has arrived, and nobody would give it back.
+  /// - Returns: Whether the connection may hold that.
+  @discardableResult
+  package func hold(_ count: Int) -> HeldVerdict {
+    let count = state.isClosed ? 0 : count
     let more = count - heldBytes
+    guard more != 0 else { return .granted }
     heldBytes = count
-    return more == 0 || transport.holds(more)
+    return transport.holds(more)
   }
 
   /// Whether the peer owes the rest of a request, without which nothing is done.

@@ -37,8 +37,8 @@ package protocol ExchangeTransport: AnyObject, Sendable {
 
   /// Adds `more` (which may be negative) to the connection's count of buffered bytes of incomplete
   /// messages. See `Exchange.hold(_:)`.
-  /// - Returns: Whether the connection is within its limit.
-  func holds(_ more: Int) -> Bool
+  /// - Returns: Whether the connection may hold that; what is given back always is.
+  func holds(_ more: Int) -> HeldVerdict
 
   /// Reports that the deadline of a client's exchange passed before its response head arrived.
   /// - Parameter time: The time since the exchange was opened.
@@ -120,7 +120,7 @@ extension ExchangeTransport {
   package var isDraining: Bool { false }
   package var isCongested: Bool { false }
   package func keepOpen(_ exchange: ExchangeID) -> Bool { false }
-  package func holds(_ more: Int) -> Bool { true }
+  package func holds(_ more: Int) -> HeldVerdict { .granted }
   package func deadlinePassed(after time: Duration) {}
   package nonisolated(nonsending) func waitForRoom() async throws {}
 }

@@ -18,6 +18,7 @@ public struct HeaderList: Sendable {
   package private(set) var bytes: [UInt8] = []
   package private(set) var fields: [Field] = []
 
+  /// Creates an empty list.
   public init() {}
 
   /// Creates a list of some of another list's fields, which shares its buffer.
@@ -139,6 +140,7 @@ public struct HeaderList: Sendable {
 }
 
 extension HeaderList: Hashable {
+  /// Returns whether both have the same fields, byte by byte and in the same order.
   public static func == (a: HeaderList, b: HeaderList) -> Bool {
     a.count == b.count
       && (0..<a.count).allSatisfy {
@@ -148,6 +150,7 @@ extension HeaderList: Hashable {
       }
   }
 
+  /// Hashes the fields in their order.
   public func hash(into hasher: inout Hasher) {
     for field in fields {
       hasher.combine(field.nameCount)
@@ -157,12 +160,14 @@ extension HeaderList: Hashable {
 }
 
 extension HeaderList: ExpressibleByDictionaryLiteral {
+  /// Creates a list of these fields in their order; the names must be lower case.
   public init(dictionaryLiteral elements: (String, String)...) {
     for (name, value) in elements { add(name, value) }
   }
 }
 
 extension HeaderList: CustomStringConvertible {
+  /// The fields as `name: value`, one on a line.
   public var description: String {
     (0..<count).map { "\(name(at: $0)): \(value(at: $0))" }.joined(separator: "\n")
   }

@@ -108,7 +108,7 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
     guard failure == nil else { return }
     failure = error
     credit(uncredited)
-    if isFramed { _ = exchange.hold(0) }
+    if isFramed { exchange.hold(0) }
     changed()
   }
 
@@ -124,11 +124,13 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
   }
 
   /// Reports the buffered bytes of an incomplete message, whose credit was returned early. Fails
-  /// the inbox if the connection has too many of them.
+  /// the inbox if there are too many of them.
   private func countHeld() {
-    guard failure == nil, !exchange.hold(max(0, framer.unreadBytes - uncredited)) else { return }
+    guard failure == nil,
+      let error = exchange.hold(max(0, framer.unreadBytes - uncredited)).refusal
+    else { return }
     _ = framer.takeAll()
-    fail(.tooMuchHeld)
+    fail(error)
   }
 
   // MARK: - For the reader

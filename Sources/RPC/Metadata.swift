@@ -19,6 +19,7 @@ public struct Metadata: Sendable, Hashable {
     /// The value: binary if the name ends in `-bin`, otherwise text.
     public var value: Value
 
+    /// Creates an element. It is checked when it is added to metadata, not here.
     public init(name: String, value: Value) {
       self.name = name
       self.value = value
@@ -28,6 +29,7 @@ public struct Metadata: Sendable, Hashable {
   /// The fields in wire form, where `-bin` values are base64.
   package private(set) var list: HeaderList
 
+  /// Creates metadata without fields.
   public init() { list = HeaderList() }
 
   package init(wire list: HeaderList) { self.list = list }
@@ -146,7 +148,9 @@ public struct Metadata: Sendable, Hashable {
 }
 
 extension Metadata: RandomAccessCollection {
+  /// The index of the first field: 0.
   public var startIndex: Int { 0 }
+  /// The index behind the last field: the number of fields.
   public var endIndex: Int { list.count }
 
   /// A field. Binary values that a peer has joined in one field are concatenated here;
@@ -163,10 +167,12 @@ extension Metadata: RandomAccessCollection {
 }
 
 extension Metadata.Value: ExpressibleByStringLiteral {
+  /// Creates a text value.
   public init(stringLiteral value: String) { self = .text(value) }
 }
 
 extension Metadata: ExpressibleByDictionaryLiteral {
+  /// Creates metadata of these fields in their order. Traps where `add` does.
   public init(dictionaryLiteral elements: (String, Value)...) {
     self.init()
     for (name, value) in elements {

@@ -35,6 +35,10 @@ public struct MethodDescriptor: Sendable, Hashable {
   /// Which sides are streams.
   public let kind: MethodKind
 
+  /// Creates the descriptor of a method. Make it once and keep it: calls share what it holds.
+  /// - Parameters:
+  ///   - service: The full name of the service, `yijia.members.v1.MembersService`.
+  ///   - name: The name of the method within it, `GetMember`.
   public init(service: String, name: String, kind: MethodKind) {
     storage = Storage(service: service, name: name)
     self.kind = kind
@@ -49,13 +53,16 @@ public struct MethodDescriptor: Sendable, Hashable {
 
   var head: RequestHead { storage.head }
 
+  /// Returns whether both have the same path and kind.
   public static func == (a: MethodDescriptor, b: MethodDescriptor) -> Bool {
     a.kind == b.kind && (a.storage === b.storage || a.path == b.path)
   }
 
+  /// Hashes the path.
   public func hash(into hasher: inout Hasher) { hasher.combine(path) }
 }
 
 extension MethodDescriptor: CustomStringConvertible {
+  /// The path.
   public var description: String { path }
 }

@@ -8,6 +8,7 @@ public struct Peer: Sendable, Hashable {
   /// Whether the connection uses TLS.
   public var isTLS: Bool
 
+  /// Creates a peer. Give only a certificate that was verified: whoever reads it trusts it.
   public init(address: String, certificate: PeerCertificate? = nil, isTLS: Bool = false) {
     self.address = address
     self.certificate = certificate
@@ -34,6 +35,8 @@ public final class PeerCertificate: Sendable, Hashable {
   /// The end of the validity, in microseconds since 1970.
   public let expiresAt: Int64
 
+  /// Creates a certificate of these properties; it verifies nothing.
+  /// - Parameter expiresAt: The end of the validity, in microseconds since 1970.
   public init(
     der: [UInt8] = [], uris: [String] = [], dnsNames: [String] = [], expiresAt: Int64 = .max
   ) {

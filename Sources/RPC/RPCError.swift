@@ -52,6 +52,7 @@ public struct RPCError: Error, Sendable, Hashable {
   /// Whether the peer sent this status; false if it was created on this side.
   public var isRemote: Bool
 
+  /// Creates a status. Of its message no more than 4 KiB are sent.
   public init(
     _ code: Code, _ message: String, details: [UInt8] = [], metadata: Metadata = [:],
     isRemote: Bool = false
@@ -65,9 +66,6 @@ public struct RPCError: Error, Sendable, Hashable {
 }
 
 extension RPCError {
-  /// The error of a connection that buffers too many bytes of incomplete messages.
-  package static let tooMuchHeld = RPCError(
-    .resourceExhausted, "too many messages of this connection are not whole")
   /// The error of a call whose deadline has passed.
   package static let deadlinePassed = RPCError(.deadlineExceeded, "the deadline has passed")
   /// The error of a request of which nothing has arrived for too long.
@@ -76,6 +74,7 @@ extension RPCError {
 }
 
 extension RPCError: CustomStringConvertible {
+  /// The code's name, the message and whether the peer sent it: for logs.
   public var description: String {
     "\(code.name): \(message)\(isRemote ? " (from the peer)" : "")"
   }

@@ -3,17 +3,22 @@
 /// Ends when the client half-closes. Throws `RPCError` if the client cancels the call, the deadline
 /// passes, or a message is too large or malformed.
 public struct RequestStream<Message: WireMessage>: AsyncSequence, Sendable {
+  /// The type of the request messages.
   public typealias Element = Message
 
   @usableFromInline let inbox: Inbox
 
   @usableFromInline init(inbox: Inbox) { self.inbox = inbox }
 
+  /// Takes the messages one by one. For one task at a time; all iterators of a stream share its
+  /// messages.
   public struct AsyncIterator: AsyncIteratorProtocol {
     @usableFromInline let inbox: Inbox
 
     @usableFromInline init(inbox: Inbox) { self.inbox = inbox }
 
+    /// Waits for the next message; nil at the end, which is the client's half-close.
+    /// - Throws: `RPCError` as the stream does, also if the task is cancelled.
     @inlinable public mutating func next() async throws -> Message? {
       if inbox.isOnLoop, let message = try inbox.takeMessage(Message.self) { return message }
       return try await inbox.nextMessageOnLoop(Message.self)
@@ -42,5 +47,6 @@ public struct RequestStream<Message: WireMessage>: AsyncSequence, Sendable {
     get async { await inbox.exchange.onLoop { inbox.lastWasCompressed } }
   }
 
+  /// Returns an iterator of the messages that were not taken yet.
   @inlinable public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(inbox: inbox) }
 }

@@ -2,18 +2,24 @@
 ///
 /// Ends if the status is OK, and throws any other status.
 public struct ResponseStream<Message: WireMessage>: AsyncSequence, Sendable {
+  /// The type of the response messages.
   public typealias Element = Message
 
   let call: ClientCall
 
+  /// Takes the messages one by one. For one task at a time; all iterators of a stream share its
+  /// messages.
   public struct AsyncIterator: AsyncIteratorProtocol {
     let call: ClientCall
 
+    /// Waits for the next message; nil at the end of a call whose status is OK.
+    /// - Throws: `RPCError`: the status that ended the call. A cancelled task cancels the call.
     public mutating func next() async throws -> Message? {
       try await call.nextResponse(Message.self)
     }
   }
 
+  /// Returns an iterator of the messages that were not taken yet.
   public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(call: call) }
 
   /// The initial metadata; suspends until it has arrived.

@@ -15,6 +15,7 @@ public struct RetryPolicy: Sendable, Hashable {
   /// The status codes that are retried.
   public var retryableCodes: Set<RPCError.Code>
 
+  /// Creates a policy; by default three attempts, for UNAVAILABLE only.
   public init(
     attemptsMax: Int = 3, initialBackoff: Duration = .milliseconds(100),
     maxBackoff: Duration = .seconds(1), backoffMultiplier: Double = 2,
@@ -38,6 +39,7 @@ public struct HedgingPolicy: Sendable, Hashable {
   /// The status codes after which the next attempt starts at once; any other code ends the call.
   public var nonFatalCodes: Set<RPCError.Code>
 
+  /// Creates a policy; by default two attempts at once.
   public init(
     attemptsMax: Int = 2, hedgingDelay: Duration = .zero,
     nonFatalCodes: Set<RPCError.Code> = []
@@ -55,6 +57,7 @@ public struct RetryThrottling: Sendable, Hashable {
   /// The tokens that a successful call puts back; a failed one takes a whole token.
   public var tokenRatio: Double
 
+  /// Creates a throttling by a bucket of `tokensMax` tokens, to which a success adds `tokenRatio`.
   public init(tokensMax: Double, tokenRatio: Double) {
     self.tokensMax = tokensMax
     self.tokenRatio = tokenRatio

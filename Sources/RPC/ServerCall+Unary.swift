@@ -42,7 +42,7 @@ class SingleRequestCall: ServerCall, @unchecked Sendable {
     switch building.front() {
     case .incomplete:
       framer = building
-      if !exchange.hold(building.unreadBytes) { refuse(.tooMuchHeld) }
+      if let error = exchange.hold(building.unreadBytes).refusal { refuse(error) }
     case .violation(let error): refuse(error)
     case .message(let range):
       let surplus = building.unreadBytes - range.count - MessageFramer.prefixBytes
@@ -56,7 +56,7 @@ class SingleRequestCall: ServerCall, @unchecked Sendable {
 
   final override func stopped(_ error: @autoclosure () -> RPCError) {
     framer = nil
-    _ = exchange.hold(0)
+    exchange.hold(0)
   }
 
   final override func requestStalled(_ error: RPCError) { refuse(error) }
@@ -78,7 +78,7 @@ class SingleRequestCall: ServerCall, @unchecked Sendable {
           : RPCError(.internalError, "the request ended within its message"))
     }
     requestBytes = request.count - MessageFramer.prefixBytes
-    _ = exchange.hold(0)
+    exchange.hold(0)
     start()
   }
 

@@ -40,6 +40,11 @@ public final class ServerContext: Sendable {
   /// The request's metadata, without the headers of HTTP and gRPC themselves. Built on each access.
   public var metadata: Metadata { head.metadata }
 
+  /// The host that the client meant, with or without a port: the request's `:authority`, or its
+  /// `host` where an intermediary has left only that. Nil in process, where there is none. It is
+  /// the client's word and proves nothing. Read from the head on each access.
+  public var authority: String? { head.authority }
+
   /// The client, as far as the connection identifies it.
   public var peer: Peer { transport.peer }
 

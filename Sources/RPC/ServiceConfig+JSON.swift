@@ -5,6 +5,7 @@ public struct ServiceConfigError: Error, Sendable, Hashable, CustomStringConvert
   /// The problems, each with its field: `methodConfig[0].timeout: …`.
   public let problems: [String]
 
+  /// All problems in one line.
   public var description: String { "service config: " + problems.joined(separator: "; ") }
 }
 

@@ -15,6 +15,7 @@ public struct ServiceConfig: Sendable, Hashable {
   /// none, nor does pick_first. Source: gRFC A17.
   public var healthService: String?
 
+  /// Creates a service config; by default it sets nothing.
   public init(
     methods: [MethodConfig] = [], retryThrottling: RetryThrottling? = nil,
     loadBalancing: LoadBalancing? = nil, healthService: String? = nil
@@ -47,6 +48,7 @@ public struct MethodConfig: Sendable, Hashable {
     /// The name of the method; empty for every method of the service.
     public var method: String
 
+    /// Creates the name of a method, of a service's methods or, with both parts empty, of all.
     public init(service: String = "", method: String = "") {
       self.service = service
       self.method = method
@@ -77,6 +79,7 @@ public struct MethodConfig: Sendable, Hashable {
   /// The treatment of failed attempts.
   public var execution: Execution
 
+  /// Creates the settings of these methods; by default calls have no limit and one attempt.
   public init(
     names: [Name], timeout: Duration? = nil, waitForReady: Bool? = nil,
     requestBytesMax: Int? = nil, responseBytesMax: Int? = nil, execution: Execution = .once

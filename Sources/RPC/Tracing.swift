@@ -15,6 +15,7 @@ public struct ServerTracing: ServerInterceptor {
     self.tracer = tracer is NoOpTracer ? nil : tracer
   }
 
+  /// Runs the rest of the call in a span of its own; what that throws is thrown on.
   public func intercept(_ context: ServerContext, next: () async throws -> Void) async throws {
     guard let tracer else { return try await next() }
     var trace = InstrumentationContext.topLevel
@@ -37,6 +38,7 @@ public struct ClientTracing: ClientInterceptor {
     self.tracer = tracer is NoOpTracer ? nil : tracer
   }
 
+  /// Runs the rest of the call in a span of its own; what that throws is thrown on.
   public func intercept(_ context: ClientContext, next: () async throws -> Void) async throws {
     guard let tracer else { return try await next() }
     let trace = InstrumentationContext.current ?? .topLevel

@@ -32,6 +32,7 @@ public final class InProcessChannel: LoopChannel {
       Dispatcher(router: try Router(services: services, interceptors: interceptors)), peer: peer)
   }
 
+  /// Opens an exchange with the server and passes it to `body`, which runs on the link's loop.
   public func openExchange<Result: Sendable>(
     _ head: RequestHead, options: ExchangeOptions,
     _ body: (ClientExchange) async throws -> Result

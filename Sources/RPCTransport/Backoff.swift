@@ -10,6 +10,7 @@ public struct ConnectBackoff: Sendable, Hashable {
   /// The fraction by which each wait is randomized, in either direction.
   public var jitter: Double
 
+  /// Creates a backoff; the defaults are gRPC's.
   public init(
     initial: Duration = .seconds(1), multiplier: Double = 1.6, max: Duration = .seconds(120),
     jitter: Double = 0.2

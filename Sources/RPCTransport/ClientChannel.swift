@@ -115,6 +115,8 @@ public final class ClientChannel: LoopChannel {
 
   // MARK: - Calls
 
+  /// Opens an exchange on a connection that the load balancing chooses, and passes it to `body`.
+  /// If that connection ends before, another one is chosen.
   public func openExchange<Result: Sendable>(
     _ head: RequestHead, options: ExchangeOptions,
     _ body: (ClientExchange) async throws -> Result

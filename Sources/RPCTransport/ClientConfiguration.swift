@@ -39,6 +39,7 @@ public struct ClientConfiguration: Sendable, Hashable {
   /// How many bytes of a request a call buffers for further attempts.
   public var retryBytesMax = 256 << 10
 
+  /// Creates the configuration of a client of these backends, with defaults for everything else.
   public init(targets: [HostPort], tls: ClientTLS? = nil) {
     self.targets = targets
     self.tls = tls
@@ -82,6 +83,7 @@ public struct ClientKeepalive: Sendable, Hashable {
   /// Whether to ping without calls in flight, too.
   public var permitWithoutCalls: Bool
 
+  /// Creates keepalive; an interval below ``intervalMin`` counts as that.
   public init(
     interval: Duration, timeout: Duration = .seconds(20), permitWithoutCalls: Bool = false
   ) {

@@ -56,18 +56,7 @@ extension Connection {
     markDirty()
   }
 
-  func holds(_ more: Int) -> Bool {
-    heldBytes += more
-    // A client has room for the responses it has asked for.
-    guard let heldMemory else { return true }
-    let steps = heldBytes / HeldMemory.stepBytes
-    if steps != heldSteps {
-      heldMemory.add(steps - heldSteps)
-      heldSteps = steps
-    }
-    guard more > 0 else { return true }
-    return heldBytes <= limits.heldBytesMax && (steps == 0 || !heldMemory.isFull)
-  }
+  func holds(_ more: Int) -> HeldVerdict { held.add(more) }
 
   var isCongested: Bool { session.unsentBytes > limits.unsentBytesMax }
 

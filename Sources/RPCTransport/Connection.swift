@@ -98,12 +98,8 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   /// The frame that `headersTimer` is for.
   @exclusivity(unchecked) var awaitedFrame = 0
   private(set) lazy var decompressionQueue = DecompressionQueue(loop: executor)
-  /// Buffered bytes of incomplete messages.
-  @exclusivity(unchecked) var heldBytes = 0
-  /// The steps of them that `heldMemory` counts.
-  @exclusivity(unchecked) var heldSteps = 0
-  /// What all connections of the server hold; nil for a client's.
-  let heldMemory: HeldMemory?
+  /// What the connection buffers of incomplete messages.
+  @exclusivity(unchecked) var held: HeldShare
   /// Where handlers wait that would produce more output than the peer reads.
   @exclusivity(unchecked) var room: WaitPoint?
   /// Whether no call is running, for other threads.
@@ -141,7 +137,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     self.isTLS = isTLS
     self.dispatcher = dispatcher
     self.owner = owner
-    self.heldMemory = heldMemory
+    held = HeldShare(of: heldMemory, limits: limits)
     self.logger = logger
     self.refusePeer = refusePeer
     readSize = ReadSize(bytesMax: readBytesMax)

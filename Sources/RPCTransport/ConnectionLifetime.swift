@@ -21,5 +21,6 @@ public struct ConnectionLifetime: Sendable, Hashable {
   /// may be silent.
   public var requestStallMax: Duration = .seconds(60)
 
+  /// Creates the defaults: keepalive after two hours of silence, no limits of age and idle time.
   public init() {}
 }

@@ -18,6 +18,10 @@ public struct ConnectionLimits: Sendable, Hashable {
   /// complete; beyond this limit a call that receives more of one fails with RESOURCE_EXHAUSTED.
   /// The default is 32 of the largest messages, or half a MiB for each stream.
   public var heldBytesMax = 128 << 20
+  /// The bytes that count as little of them: beyond it the same happens while the connections of
+  /// the server hold more than half of ``ServerConfiguration/heldBytesMax`` together. The default
+  /// is one of the largest messages.
+  public var littleHeldBytesMax = 4 << 20
   /// The size of a header list: names + values + 32 bytes a field.
   public var headerListBytesMax = 16 << 10
   /// Fields of a header list.
@@ -44,6 +48,7 @@ public struct ConnectionLimits: Sendable, Hashable {
   /// Pings that may come sooner before the connection is closed with `too_many_pings`.
   public var pingStrikesMax = 2
 
+  /// Creates the default limits, those of a public edge.
   public init() {}
 
   /// The limits for links between the suite's own services, where a gateway cancels for many
@@ -56,6 +61,8 @@ public struct ConnectionLimits: Sendable, Hashable {
     limits.connectionWindowBytes = 16 << 20
     limits.unreadBytesMax = 64 << 20
     limits.heldBytesMax = 512 << 20
+    // A link carries the calls of many clients, and a service has few links.
+    limits.littleHeldBytesMax = 512 << 20
     // What a public edge accepts, and what it adds itself.
     limits.headerListBytesMax = 32 << 10
     limits.headerFieldsMax = 160

@@ -60,6 +60,8 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
   private let drainFlag = Atomic(false)
   private let idleFlag = Atomic(true)
 
+  /// What the connection buffers of an incomplete body.
+  private(set) var held: HeldShare
   private var context: ChannelHandlerContext?
   private var current: Current?
   private var requests: Int32 = 0
@@ -87,10 +89,11 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
 
   init(
     executor: LoopExecutor, limits: ConnectionLimits, isTLS: Bool, dispatcher: Dispatcher,
-    logger: Logger
+    heldMemory: HeldMemory, logger: Logger
   ) {
     self.executor = executor
     self.limits = limits
+    held = HeldShare(of: heldMemory, limits: limits)
     self.isTLS = isTLS
     self.dispatcher = dispatcher
     self.logger = logger
@@ -380,6 +383,8 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
     if timer == nil { awaitBody() }
     resumeReading()
   }
+
+  func holds(_ more: Int) -> HeldVerdict { held.add(more) }
 
   func handlerEnded() {
     runningHandlers -= 1

@@ -184,6 +184,7 @@ public struct HTTPDocumentError: Error, Sendable, Hashable, CustomStringConverti
     self.isUnsent = isUnsent
   }
 
+  /// The URL, the cause, and whether nothing was sent.
   public var description: String { "\(url): \(reason)\(isUnsent ? ", nothing was sent" : "")" }
 
   private static func shown(_ url: String) -> String {

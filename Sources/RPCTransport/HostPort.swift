@@ -7,6 +7,7 @@ public struct HostPort: Sendable, Hashable {
   /// The TCP port; 0 for a Unix socket.
   public var port: Int
 
+  /// Creates an address; nothing is resolved or checked.
   public init(host: String, port: Int) {
     self.host = host
     self.port = port
@@ -32,6 +33,7 @@ public struct HostPort: Sendable, Hashable {
 }
 
 extension HostPort: CustomStringConvertible {
+  /// The form that ``init(_:)`` parses: `host:port`, `[v6]:port` or `unix:PATH`.
   public var description: String {
     if socketPath != nil { return host }
     return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"

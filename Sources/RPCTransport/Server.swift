@@ -19,10 +19,7 @@ public final class Server: Sendable {
     var phase = Phase.idle
     /// The TLS context of new connections; nil in plaintext.
     var tls: NIOSSLContext?
-    var connections: [ObjectIdentifier: any ServedConnection] = [:]
-    var connectionsMax = Int.max
-    /// When an idle connection may be looked for again.
-    var nextSearch = NIODeadline.now()
+    var connections = OpenConnections()
     var waiters: [CheckedContinuation<Void, Never>] = []
   }
 
@@ -32,7 +29,7 @@ public final class Server: Sendable {
   private let loops: EventLoops
   private let logger: Logger
   private let state = Mutex(State())
-  private let heldMemory: HeldMemory
+  let heldMemory: HeldMemory
 
   /// Creates a server that does not listen until `start()`.
   /// - Parameters:
@@ -63,7 +60,7 @@ public final class Server: Sendable {
           "configured": "\(configuration.connectionsMax)", "connectionsMax": "\(connectionsMax)",
         ])
     }
-    state.withLock { $0.connectionsMax = connectionsMax }
+    state.withLock { $0.connections.countMax = connectionsMax }
     let channel = try await listen(bootstrap())
     state.withLock { $0.phase = .running(channel) }
     return HostPort(channel.localAddress)
@@ -171,7 +168,7 @@ public final class Server: Sendable {
   private func speakHTTP1(_ channel: any NIOCore.Channel, _ executor: LoopExecutor) throws {
     let connection = HTTP1Connection(
       executor: executor, limits: configuration.limits, isTLS: configuration.tls != nil,
-      dispatcher: dispatcher, logger: logger)
+      dispatcher: dispatcher, heldMemory: heldMemory, logger: logger)
     connection.ended = { [weak self, unowned connection] in self?.gone(connection) }
     guard keep(connection) else { return channel.close(promise: nil) }
     do {
@@ -185,35 +182,20 @@ public final class Server: Sendable {
     }
   }
 
-  /// Connections that are asked to `giveWay` if none is idle.
-  private static let askedMax = 16
-  /// The time for which new connections are refused at once after none of so many was idle: looking
-  /// through all of them for each would take the loops from those that are served.
-  private static let searchPause: TimeAmount = .milliseconds(20)
-  private static let searchedMax = 1_000
-
-  /// Admits a new connection. Over the limit, an idle one is closed for it, any one, so that it is
-  /// found soon. If none is idle, the new one is refused, and connections that only wait for
-  /// requests are closed for those to come.
+  /// Admits a new connection, in the place of an idle one if there are too many.
   private func admit(_ connection: any ServedConnection) -> Bool {
-    state.withLock { state in
-      if case .stopped = state.phase { return false }
-      if state.connections.count >= state.connectionsMax {
-        guard NIODeadline.now() >= state.nextSearch else { return false }
-        guard let idle = state.connections.values.first(where: { $0.isTakenWhenIdle() }) else {
-          if state.connections.count > Self.searchedMax {
-            state.nextSearch = .now() + Self.searchPause
-          }
-          let first = Int.random(in: 0..<max(1, state.connections.count))
-          for busy in state.connections.values.dropFirst(first).prefix(Self.askedMax) {
-            busy.executor.execute { busy.giveWay() }
-          }
-          return false
-        }
-        idle.executor.execute { idle.makeRoom() }
-      }
-      state.connections[ObjectIdentifier(connection)] = connection
+    let admission: OpenConnections.Admission = state.withLock { state in
+      if case .stopped = state.phase { return .refused(asking: []) }
+      return state.connections.admit(connection, at: .now())
+    }
+    switch admission {
+    case .admitted: return true
+    case .inPlace(let idle):
+      idle.executor.execute { idle.makeRoom() }
       return true
+    case .refused(let asked):
+      for busy in asked { busy.executor.execute { busy.giveWay() } }
+      return false
     }
   }
 
@@ -221,14 +203,14 @@ public final class Server: Sendable {
   private func keep(_ connection: any ServedConnection) -> Bool {
     state.withLock { state in
       if case .stopped = state.phase { return false }
-      state.connections[ObjectIdentifier(connection)] = connection
+      state.connections.keep(connection)
       return true
     }
   }
 
   private func gone(_ connection: any ServedConnection) {
     let isLast = state.withLock { state in
-      state.connections[ObjectIdentifier(connection)] = nil
+      state.connections.remove(connection)
       return state.connections.isEmpty
     }
     guard isLast else { return }
@@ -252,7 +234,7 @@ public final class Server: Sendable {
   public func shutdown(grace: Duration = .seconds(30)) async {
     let (listener, connections) = state.withLock { state in
       defer { state.phase = .stopped }
-      let open = Array(state.connections.values)
+      let open = state.connections.all
       if case .running(let channel) = state.phase { return (Optional(channel), open) }
       return (nil, open)
     }
@@ -263,7 +245,7 @@ public final class Server: Sendable {
     }
     let notice = loops.next().schedule(after: Self.drainNoticeAfter) { self.logRunningCalls(grace) }
     let timer = loops.next().schedule(after: grace) {
-      for connection in self.state.withLock({ Array($0.connections.values) }) {
+      for connection in self.state.withLock(\.connections.all) {
         connection.executor.execute { connection.close("the server stops") }
       }
     }
@@ -279,7 +261,7 @@ public final class Server: Sendable {
 
   /// Logs how many calls a drain waits for, if any.
   private func logRunningCalls(_ grace: Duration) {
-    let open = Array(state.withLock { $0.connections.values })
+    let open = state.withLock(\.connections.all)
     let sum = RunningCalls(connections: open.count)
     for connection in open {
       connection.executor.execute { [logger] in
@@ -296,7 +278,7 @@ public final class Server: Sendable {
     _ kind: Kind.Type, question: @escaping @Sendable (Kind) -> Answer
   ) async -> [Answer] {
     var answers: [Answer] = []
-    for case let connection as Kind in state.withLock({ Array($0.connections.values) }) {
+    for case let connection as Kind in state.withLock(\.connections.all) {
       let answer = try? await connection.executor.eventLoop.submit { question(connection) }.get()
       if let answer { answers.append(answer) }
     }

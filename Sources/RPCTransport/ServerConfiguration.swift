@@ -17,7 +17,8 @@ public struct ServerConfiguration: Sendable, Hashable {
   public var connectionsMax = 10_000
   /// Buffered bytes of incomplete messages over all connections, beside the limit of each. Beyond
   /// it calls that receive more of one fail with RESOURCE_EXHAUSTED, except on connections that
-  /// hold less than 64 KiB.
+  /// hold less than 64 KiB. Beyond half of it, calls do on connections that hold more than
+  /// ``ConnectionLimits/littleHeldBytesMax``: a few connections cannot take what all share.
   public var heldBytesMax = 1 << 30
   /// The most bytes read from a connection at once. Fewer are read from one whose requests keep its
   /// loop busy for long, so that others have their turn.
@@ -25,6 +26,7 @@ public struct ServerConfiguration: Sendable, Hashable {
   /// The kernel's queue of connections that wait to be accepted.
   public var backlog: Int32 = 1024
 
+  /// Creates the configuration of a server at an address, with defaults for everything else.
   public init(address: HostPort, tls: ServerTLS? = nil) {
     self.address = address
     self.tls = tls

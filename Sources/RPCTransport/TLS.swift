@@ -18,6 +18,7 @@ public struct TLSFiles: Sendable, Hashable {
   /// The file of its private key.
   public var privateKey: String
 
+  /// Creates an identity of two PEM files, which are read when it is used.
   public init(certificateChain: String, privateKey: String) {
     self.certificateChain = certificateChain
     self.privateKey = privateKey
@@ -41,6 +42,7 @@ public struct ServerTLS: Sendable, Hashable {
   /// What is required of clients.
   public var clients: ClientCertificate
 
+  /// Creates the settings of a server; by default it asks clients for no certificate.
   public init(identity: TLSFiles, clients: ClientCertificate = .none) {
     self.identity = identity
     self.clients = clients
@@ -96,6 +98,8 @@ public struct ClientTLS: Sendable, Hashable {
   /// What the server's certificate has to be for.
   public var serverName: ServerName
 
+  /// Creates the settings of a client; by default it trusts the system's authorities, has no
+  /// certificate of its own and verifies the host of the target.
   public init(
     authorities: String? = nil, identity: TLSFiles? = nil, serverName: ServerName = .target
   ) {
@@ -148,6 +152,7 @@ public struct TLSError: Error, Sendable, Hashable, CustomStringConvertible {
   /// Why it cannot be used.
   public let reason: String
 
+  /// The file and the reason.
   public var description: String { "\(file): \(reason)" }
 }
 

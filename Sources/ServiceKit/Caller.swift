@@ -15,6 +15,7 @@ public struct Caller: Sendable, Hashable {
   /// Identifier of the point that a kiosk stands at; empty for others.
   public var point: String
 
+  /// Creates a caller. Whoever does so has proven that it is that one.
   public init(
     kind: CallerKind, subject: String, organization: String = "",
     staffRole: StaffRole = .unspecified, point: String = ""

@@ -16,6 +16,7 @@ public final class HealthRegistry: Sendable {
   }
   private let state = Mutex(State())
 
+  /// Creates a registry in which the whole server ("") is not serving yet.
   public init() {}
 
   /// Sets the status of `service` and tells whoever watches.

@@ -21,6 +21,7 @@ public struct Housekeeping: Sendable {
     /// Parts of tables by month (rows on SQLite).
     public let months: Int
 
+    /// Creates the counts of one round.
     public init(requests: Int, events: Int, months: Int = 0) {
       self.requests = requests
       self.events = events

@@ -34,6 +34,7 @@ public struct LocalizedText: Sendable, Hashable {
   /// The English text.
   public var en: String
 
+  /// Creates a message of both texts, which say the same.
   public init(zh: String, en: String) {
     self.zh = zh
     self.en = en

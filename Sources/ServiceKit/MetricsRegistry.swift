@@ -26,6 +26,7 @@ public final class MetricsRegistry: MetricsFactory {
 
   private let state = Mutex(State())
 
+  /// Creates a registry without series.
   public init() {}
 
   // MARK: - What swift-metrics asks for

@@ -64,6 +64,7 @@ public struct ListenAddress: Codable, Sendable, Hashable {
   /// The TCP port, 0 to 65535.
   public var port: Int
 
+  /// Creates an address; nothing is resolved or checked.
   public init(host: String, port: Int) {
     self.host = host
     self.port = port
@@ -137,6 +138,7 @@ public struct CallerTokenKey: Codable, Sendable, Hashable {
     case publicKeyFile = "public_key_file"
   }
 
+  /// Creates the entry of a key; its file is read at the start.
   public init(id: String, publicKeyFile: String) {
     self.id = id
     self.publicKeyFile = publicKeyFile
@@ -150,6 +152,7 @@ public struct ServiceAddress: Codable, Sendable, Hashable {
   /// Workload that must answer, as in its certificate: `spiffe://yijia/<service>`.
   public var identity: String
 
+  /// Creates an address; ``faults(at:allowsPlaintext:)`` tells what is wrong with it.
   public init(targets: [String], identity: String) {
     self.targets = targets
     self.identity = identity

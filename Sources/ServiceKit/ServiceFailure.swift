@@ -38,6 +38,7 @@ public struct FieldFailure: Error, Sendable, Hashable {
   /// What to do about it; read after the field's name, which it does not repeat.
   public var text: LocalizedText
 
+  /// Creates the failure of one field, of which a request may have several.
   public init(field: String, reason: String, text: LocalizedText) {
     self.field = field
     self.reason = reason

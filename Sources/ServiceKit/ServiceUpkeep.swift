@@ -79,6 +79,7 @@ public struct KeyNeed: Sendable, Hashable {
   /// What they are, and when they go; English.
   public let reason: String
 
+  /// Creates the need of that many rows for a key.
   public init(keyring: String, key: UInt32, rows: Int, reason: String) {
     self.keyring = keyring
     self.key = key

@@ -22,6 +22,7 @@ public final class SpanExporter: SpanSink {
     /// How long a request may take.
     public var timeout: Duration = .seconds(10)
 
+    /// Creates the defaults.
     public init() {}
   }
 

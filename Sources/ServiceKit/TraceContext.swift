@@ -15,6 +15,7 @@ public struct TraceContext: Sendable, Hashable {
   /// The longest `tracestate` that is passed on: what W3C asks for at least.
   private static let stateBytesMax = 512
 
+  /// Creates the place of a span in a trace; neither identifier may be zero.
   public init(traceID: TraceID, spanID: UInt64, isSampled: Bool, state: String = "") {
     self.traceID = traceID
     self.spanID = spanID
@@ -54,6 +55,7 @@ public struct TraceID: Sendable, Hashable, CustomStringConvertible {
   /// The last eight bytes, big-endian.
   public let low: UInt64
 
+  /// Creates an identifier of 16 bytes, in two big-endian halves.
   public init(high: UInt64, low: UInt64) {
     self.high = high
     self.low = low

@@ -103,6 +103,7 @@ public struct AuditHead: Sendable, Hashable {
   /// The hash of the last entry.
   public let hash: [UInt8]
 
+  /// Creates the head of a chain, for example from a record of it outside the store.
   public init(chain: String, sequence: Int64, hash: [UInt8]) {
     self.chain = chain
     self.sequence = sequence
@@ -136,6 +137,7 @@ public struct AuditReport: Sendable, Hashable {
     /// The kind of inconsistency.
     public let kind: Kind
 
+    /// Creates a problem of that kind at an entry of a chain.
     public init(chain: String, sequence: Int64, kind: Kind) {
       self.chain = chain
       self.sequence = sequence
@@ -150,6 +152,7 @@ public struct AuditReport: Sendable, Hashable {
   /// The first inconsistency; `nil` if all chains are intact.
   public var problem: Problem?
 
+  /// Creates the report of a verification; a nil problem means that all chains are intact.
   public init(rows: Int, heads: [AuditHead], problem: Problem?) {
     self.rows = rows
     self.heads = heads

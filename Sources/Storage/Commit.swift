@@ -11,6 +11,7 @@ public struct Commit: Sendable {
   /// The entries to append to the audit log.
   public var audit: [AuditEntry]
 
+  /// Creates the effects of a decision at `time`; by default none.
   public init(
     at time: Date, statements: [Statement] = [], events: [OutboxEvent] = [],
     audit: [AuditEntry] = []
@@ -59,6 +60,7 @@ public struct OutboxEvent: Sendable, Hashable {
   /// The reader allowed to see the event besides the suite's own services, e.g. `partners/{id}`.
   public var audience: String?
 
+  /// Creates an event; the engine gives it its position when it is stored.
   public init(
     entity: String, version: Int64, kind: String, payload: [UInt8], audience: String? = nil
   ) {
@@ -86,6 +88,7 @@ public struct AuditEntry: Sendable, Hashable {
   /// Additional data in the service's own encoding.
   public var detail: [UInt8]
 
+  /// Creates an entry; the engine adds it to its chain when it is stored.
   public init(
     actor: String, action: String, target: String, reason: String = "", detail: [UInt8] = []
   ) {

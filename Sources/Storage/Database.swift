@@ -123,10 +123,12 @@ public struct RowStream<Element: Sendable>: AsyncSequence, Sendable {
   let pageSize: Int
   let page: @Sendable (Element?, Int) -> Query<[Element]>
 
+  /// Returns an iterator that begins at the first row.
   public func makeAsyncIterator() -> AsyncIterator {
     AsyncIterator(stream: self)
   }
 
+  /// Reads page after page. For one task at a time.
   public struct AsyncIterator: AsyncIteratorProtocol {
     let stream: RowStream
     private var rows: [Element] = []
@@ -137,6 +139,8 @@ public struct RowStream<Element: Sendable>: AsyncSequence, Sendable {
       self.stream = stream
     }
 
+    /// Returns the next row, nil at the end; reads a page when the one before is used up.
+    /// - Throws: `StorageError` of the read.
     public mutating func next() async throws -> Element? {
       if index == rows.count {
         if isLast { return nil }

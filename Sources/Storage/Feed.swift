@@ -19,6 +19,7 @@ public struct FeedCursor: Sendable, Hashable {
   /// Whether the consumer began at the start and is among the events that a purge kept.
   public let isCatchingUp: Bool
 
+  /// Creates the cursor behind the event at that position.
   public init(epoch: Int64, position: Int64, isCatchingUp: Bool = false) {
     self.epoch = epoch
     self.position = position
@@ -68,6 +69,7 @@ public struct FeedEvent: Sendable, Hashable {
   /// The instant of the decision.
   public let time: Date
 
+  /// Creates an event as it was read from the feed.
   public init(
     cursor: FeedCursor, entity: String, version: Int64, kind: String, payload: [UInt8],
     audience: String?, time: Date
@@ -143,15 +145,18 @@ extension Database {
 
 /// An unbounded sequence of feed events: see `Database.follow`.
 public struct FeedFollower: AsyncSequence, Sendable {
+  /// An event of the feed.
   public typealias Element = FeedEvent
   let database: any Database
   let cursor: FeedCursor
   let audience: String?
 
+  /// Returns an iterator that begins behind the cursor of the sequence.
   public func makeAsyncIterator() -> AsyncIterator {
     AsyncIterator(follower: self, wakes: database.feedChanges().makeAsyncIterator())
   }
 
+  /// Reads page after page, and waits for commits in between. For one task at a time.
   public struct AsyncIterator: AsyncIteratorProtocol {
     private let follower: FeedFollower
     private var wakes: AsyncStream<Void>.AsyncIterator
@@ -165,6 +170,8 @@ public struct FeedFollower: AsyncSequence, Sendable {
       cursor = follower.cursor
     }
 
+    /// Waits for the next event; nil if the task is cancelled meanwhile.
+    /// - Throws: `StorageError`, also that with which the store has failed.
     public mutating func next() async throws -> FeedEvent? {
       while index == events.count {
         // A full page may be followed by more; after a short one, more only comes with a commit.

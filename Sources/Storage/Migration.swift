@@ -13,6 +13,7 @@ public struct Migration: Sendable, Hashable {
   /// The statements for PostgreSQL where they differ (partitions).
   public let postgres: String?
 
+  /// Creates a migration; `postgres` where its statements differ from `sql`.
   public init(_ name: String, sql: String, postgres: String? = nil) {
     self.name = name
     self.sql = sql

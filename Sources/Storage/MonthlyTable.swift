@@ -16,6 +16,7 @@ public struct MonthlyTable: Sendable, Hashable {
   /// The number of full months kept besides the current one; `nil` for all.
   public var monthsKept: Int?
 
+  /// Creates the description of a table that a migration has made.
   public init(_ name: String, by column: String, monthsKept: Int? = nil) {
     self.name = name
     self.column = column

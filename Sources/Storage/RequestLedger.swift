@@ -10,6 +10,7 @@ public struct RequestKey: Sendable, Hashable {
   /// The caller's request id, a validated UUID; within a stream, that of the record.
   public let requestID: String
 
+  /// Creates the key of a caller's request; the id must have been validated.
   public init(caller: String, method: String, requestID: String) {
     self.caller = caller
     self.method = method

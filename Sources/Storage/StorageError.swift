@@ -91,12 +91,14 @@ public enum StorageError: Error, Sendable, Hashable {
     /// The columns; empty if the engine does not report them.
     public let columns: [String]
 
+    /// Creates a violated constraint, as far as it is known.
     public init(kind: Kind, table: String? = nil, columns: [String] = []) {
       self.kind = kind
       self.table = table
       self.columns = columns
     }
 
+    /// The kind and, where they are known, the table and its columns.
     public var description: String {
       guard let table else { return kind.rawValue }
       return "\(kind.rawValue) on \(table)(\(columns.joined(separator: ", ")))"

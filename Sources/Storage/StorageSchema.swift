@@ -126,6 +126,7 @@ public struct AppliedMigration: Sendable, Hashable {
   /// The checksum of its text when it was applied.
   public let checksum: [UInt8]
 
+  /// Creates the record of an applied migration.
   public init(name: String, checksum: [UInt8]) {
     self.name = name
     self.checksum = checksum

@@ -7,5 +7,6 @@ public struct WriterStatistics: Sendable, Hashable {
   /// The number of writes in the queue.
   public var waiting = 0
 
+  /// Creates statistics of a store that has written nothing.
   public init() {}
 }

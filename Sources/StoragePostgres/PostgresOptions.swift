@@ -40,5 +40,6 @@ public struct PostgresOptions: Sendable {
   /// The server's timeouts for locks and for idle transactions, which block every other replica.
   public var silenceMax = Duration.seconds(10)
 
+  /// Creates the defaults.
   public init() {}
 }

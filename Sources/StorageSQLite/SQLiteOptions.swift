@@ -25,5 +25,6 @@ public struct SQLiteOptions: Sendable {
   /// tests.
   var commitFault: (@Sendable () throws -> Void)?
 
+  /// Creates the defaults.
   public init() {}
 }

@@ -120,7 +120,7 @@ struct HalfRequestTests {
         RequestHead(fields: [":method": "POST", ":path": "/x", "content-type": "text/plain"]))
       while try await raw.nextChunk() != nil {}
       // Not awaited: it counts for nothing when the exchange is closed, two seconds later.
-      #expect(await server.ask(Connection.self) { $0.heldBytes } == [0])
+      #expect(await server.ask(Connection.self) { $0.held.bytes } == [0])
       await raw.finish()
       await client.shutdown()
     }
@@ -134,7 +134,7 @@ struct HalfRequestTests {
       let message: [UInt8] = [0, 0, 0, 0, 2, 65, 66]
       for count in 1..<message.count {
         try await call.send([message[count - 1]])
-        try await until(server, count) { $0.heldBytes }
+        try await until(server, count) { $0.held.bytes }
         _ = await server.ask(Connection.self) { connection in
           for exchange in connection.exchanges { exchange?.sweep() }
         }
@@ -143,7 +143,7 @@ struct HalfRequestTests {
       await call.finish()
       #expect(try await call.head()["grpc-status"] == nil)
       #expect(try await call.nextChunk() == message)
-      try await until(server, 0) { $0.heldBytes }
+      try await until(server, 0) { $0.held.bytes }
       await client.shutdown()
     }
   }
@@ -158,14 +158,14 @@ struct HalfRequestTests {
       let client = try ClientChannel(targets: [address], loops: loops)
       let first = try await client.openExchange(RequestHead(path: method.path))
       try await first.send(Self.prefix(4, 595))
-      try await until(server, 600) { $0.heldBytes }
+      try await until(server, 600) { $0.held.bytes }
       let second = try await client.openExchange(RequestHead(path: method.path))
       try await second.send(Self.prefix(4, 595))
       #expect(try await second.head()["grpc-status"] == "8")
-      try await until(server, 600) { $0.heldBytes }
+      try await until(server, 600) { $0.held.bytes }
       // The earlier one continues, and frees its buffer.
       try await first.send([UInt8](repeating: 65, count: 400))
-      try await until(server, 1000) { $0.heldBytes }
+      try await until(server, 1000) { $0.held.bytes }
       try await first.send([UInt8](repeating: 65, count: 1024 - 995))
       await first.finish()
       if method == EchoService.collect {
@@ -173,13 +173,13 @@ struct HalfRequestTests {
       } else {
         _ = try await first.head()
       }
-      try await until(server, 0) { $0.heldBytes }
+      try await until(server, 0) { $0.held.bytes }
       // So does one that is cancelled.
       let third = try await client.openExchange(RequestHead(path: method.path))
       try await third.send(Self.prefix(4, 300))
-      try await until(server, 305) { $0.heldBytes }
+      try await until(server, 305) { $0.held.bytes }
       await third.reset()
-      try await until(server, 0) { $0.heldBytes }
+      try await until(server, 0) { $0.held.bytes }
       await client.shutdown()
     }
   }
@@ -188,7 +188,7 @@ struct HalfRequestTests {
   func heldByAll() async throws {
     try await withServer(try echoDispatcher(), heldBytesMax: 512 << 10) { server, address, loops in
       func held() async -> [Int] {
-        await server.ask(Connection.self) { $0.heldBytes }.filter { $0 > 0 }.sorted()
+        await server.ask(Connection.self) { $0.held.bytes }.filter { $0 > 0 }.sorted()
       }
       /// A call that owes the rest of a message of 1 MiB, on a connection of its own.
       func begin(_ bytes: Int) async throws -> (ClientChannel, ClientExchange) {

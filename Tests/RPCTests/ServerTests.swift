@@ -2,6 +2,7 @@ import HTTP2
 import NIOCore
 import NIOPosix
 import RPC
+import RPCInProcess
 import TestWaiting
 import Testing
 
@@ -192,6 +193,31 @@ struct ServerTests {
       }
       await client.shutdown()
     }
+  }
+
+  /// Answers with the host that the client meant.
+  private struct HostService: RPCService {
+    static let get = MethodDescriptor(service: "test.Host", name: "Get", kind: .unary)
+
+    var methods: [MethodHandler] {
+      [.unary(Self.get) { (_: Text, context) in Text(context.authority ?? "none") }]
+    }
+  }
+
+  @Test("a handler learns which host the client meant", arguments: [nil, "members.example:443"])
+  func authority(_ given: String?) async throws {
+    let dispatcher = Dispatcher(router: try Router(services: [HostService()]))
+    try await withServer(dispatcher) { server, address, loops in
+      var configuration = ClientConfiguration(targets: [address])
+      configuration.authority = given
+      let client = try ClientChannel(configuration: configuration, loops: loops)
+      let response: ClientResponse<Text> = try await client.unary(HostService.get, Text(""))
+      #expect(response.message.text == given ?? address.description)
+      await client.shutdown()
+    }
+    let inside: ClientResponse<Text> = try await InProcessChannel(dispatcher)
+      .unary(HostService.get, Text(""))
+    #expect(inside.message.text == "none")
   }
 
   @Test("an unknown encoding is UNIMPLEMENTED and the known ones are listed")

@@ -12,14 +12,17 @@ struct Loopback {
   var loops = EventLoops(threads: 2)
 
   /// Starts a server, by default on a free port.
-  /// - Parameter streamsMax: Streams that a connection may have open at once; nil for the default.
+  /// - Parameters:
+  ///   - streamsMax: Streams that a connection may have open at once; nil for the default.
+  ///   - heldBytesMax: Bytes of incomplete messages over all connections; nil for the default.
   func serve(
     services: [any RPCService] = [], handlers: [any ExchangeHandler] = [],
     at address: HostPort = HostPort(host: "127.0.0.1", port: 0), tls: ServerTLS? = nil,
-    streamsMax: UInt32? = nil
+    streamsMax: UInt32? = nil, heldBytesMax: Int? = nil
   ) async throws -> (server: Server, address: HostPort) {
     var configuration = ServerConfiguration(address: address, tls: tls)
     if let streamsMax { configuration.limits.concurrentStreamsMax = streamsMax }
+    if let heldBytesMax { configuration.heldBytesMax = heldBytesMax }
     configuration.allowsHTTP1 = true
     // On a busy machine, a test's own client may take long to speak.
     configuration.limits.handshakeMax = .seconds(120)

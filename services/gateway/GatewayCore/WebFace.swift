@@ -79,14 +79,14 @@ public struct WebFace: ExchangeHandler {
       count += chunk.count
       // The inner call buffers the bytes until a message is complete.
       let held = count
-      guard await exchange.exchange.onLoop({ exchange.exchange.hold(held) }) else {
-        throw RPCError.tooMuchHeld
+      if let error = await exchange.exchange.onLoop({ exchange.exchange.hold(held).refusal }) {
+        throw error
       }
       let bytes = format.isText ? try text.decode(chunk) : chunk
       if !bytes.isEmpty { try await service.send(bytes) }
     }
     guard text.isWhole else { throw Base64Stream.malformed }
-    _ = await exchange.exchange.onLoop { exchange.exchange.hold(0) }
+    await exchange.exchange.onLoop { _ = exchange.exchange.hold(0) }
     await service.finish()
   }
 }

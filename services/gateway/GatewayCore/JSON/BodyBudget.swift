@@ -1,3 +1,4 @@
+import RPC
 import Synchronization
 
 /// Bounds the memory of all request bodies that are buffered until they are complete.
@@ -16,6 +17,17 @@ final class BodyBudget: Sendable {
 
   /// Bytes that are buffered at the moment.
   var held: Int { bytes.load(ordering: .relaxed) }
+
+  /// Counts the buffered bytes of a body towards the limits of its connection and its server.
+  /// - Throws: ``GatewayFailure/bodiesHeld`` where all connections hold too many, the error of the
+  ///   library where this one does.
+  static func hold(_ count: Int, for exchange: Exchange) throws {
+    switch exchange.hold(count) {
+    case .granted: return
+    case .serverIsFull: throw GatewayFailure.bodiesHeld
+    case let verdict: if let error = verdict.refusal { throw error }
+    }
+  }
 
   /// The share of one body; released when the last reference to it goes away.
   final class Part: Sendable {

@@ -89,7 +89,10 @@ struct JSONCall: Sendable {
     // Without a timer, a client that trickles bytes would hold the connection for ever.
     let inbox = caller.inbox
     caller.exchange.setTimer(.after(bodyMax)) { inbox.fail(.requestStalled) }
-    defer { caller.exchange.cancelTimer() }
+    defer {
+      caller.exchange.cancelTimer()
+      caller.exchange.hold(0)
+    }
     var body: [UInt8] = []
     while let chunk = try await chunk() {
       try request.check(bodyBytes: body.count + chunk.count, bytesMax: messageBytesMax)
@@ -102,9 +105,8 @@ struct JSONCall: Sendable {
         try new.add(body.count + chunk.count)
       }
       body += chunk
-      guard caller.exchange.hold(body.count) else { throw RPCError.tooMuchHeld }
+      try BodyBudget.hold(body.count, for: caller.exchange)
     }
-    _ = caller.exchange.hold(0)
     return body
   }
 
@@ -126,6 +128,7 @@ struct JSONCall: Sendable {
     } catch let error as any ServiceFailure where kind == .bidirectionalStreaming && count > 0 {
       wrongLine.failure.withLock { $0 = error }
     }
+    try await hold(0)
     await service.finish()
     if count == 0 { await keepAlive() }
   }
@@ -136,8 +139,15 @@ struct JSONCall: Sendable {
     while let chunk = try await caller.nextChunk() {
       lines.append(chunk)
       while let line = try lines.next() { try await send(line, lines.number, to: service, &count) }
+      try await hold(lines.unreadBytes)
     }
     if let line = lines.last() { try await send(line, lines.number, to: service, &count) }
+  }
+
+  /// Counts the buffered bytes of a line that is not whole.
+  private func hold(_ count: Int) async throws {
+    let exchange = caller.exchange
+    try await exchange.onLoop { try BodyBudget.hold(count, for: exchange) }
   }
 
   private func send(
@@ -219,6 +229,9 @@ struct LineReader: Sendable, Hashable {
 
   /// Bytes that have not been searched for a line break.
   var unsearched: Int { bytes.count - searched }
+
+  /// Bytes that were not returned.
+  var unreadBytes: Int { bytes.count - index }
 
   mutating func append(_ chunk: [UInt8]) {
     if index > 0 {

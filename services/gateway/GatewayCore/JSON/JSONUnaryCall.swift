@@ -73,7 +73,7 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
       try request.check(
         bodyBytes: body.count + part.body.count, bytesMax: face.messageBytesMax)
       if body.isEmpty { body = part.body } else { body += part.body }
-      guard caller.exchange.hold(body.count) else { throw RPCError.tooMuchHeld }
+      try BodyBudget.hold(body.count, for: caller.exchange)
       if let held {
         try held.add(part.body.count)
       } else if body.count > BodyBudget.freeBytes {
@@ -104,7 +104,7 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
 
   /// Makes the call with the complete body.
   private func makeCall() throws {
-    _ = caller.exchange.hold(0)
+    caller.exchange.hold(0)
     caller.exchange.cancelTimer()
     let wire = try request.wire(body, codec)
     body = []
@@ -175,6 +175,7 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
     phase = .answered
     body = []
     held = nil
+    caller.exchange.hold(0)
     caller.exchange.listener = nil
     caller.exchange.cancelTimer()
   }
