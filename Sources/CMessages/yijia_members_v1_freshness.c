@@ -632,44 +632,53 @@ static void yijia__members__v1__ListHonorsRequest__init(ProtobufCMessage *messag
   memset(message, 0, sizeof(struct yijia__members__v1__ListHonorsRequest));
   message->descriptor = &yijia__members__v1__ListHonorsRequest__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__ListHonorsRequest__fields[1] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__ListHonorsRequest__fields[3] = {
   {"member", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__ListHonorsRequest, has_member), offsetof(struct yijia__members__v1__ListHonorsRequest, f_member),
    NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"page_size", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_INT32,
+   offsetof(struct yijia__members__v1__ListHonorsRequest, has_page_size), offsetof(struct yijia__members__v1__ListHonorsRequest, f_page_size),
+   NULL, NULL, 0, 0x0, NULL, NULL},
+  {"page_token", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ListHonorsRequest, has_page_token), offsetof(struct yijia__members__v1__ListHonorsRequest, f_page_token),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
 };
-static const unsigned yijia__members__v1__ListHonorsRequest__by_name[1] = {0};
+static const unsigned yijia__members__v1__ListHonorsRequest__by_name[3] = {0, 1, 2};
 static const ProtobufCIntRange yijia__members__v1__ListHonorsRequest__ranges[2] = {
   {1, 0},
-  {0, 1},
+  {0, 3},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__ListHonorsRequest__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.ListHonorsRequest", "ListHonorsRequest", "yijia__members__v1__ListHonorsRequest",
   "yijia.members.v1", sizeof(struct yijia__members__v1__ListHonorsRequest),
-  1, yijia__members__v1__ListHonorsRequest__fields, yijia__members__v1__ListHonorsRequest__by_name,
+  3, yijia__members__v1__ListHonorsRequest__fields, yijia__members__v1__ListHonorsRequest__by_name,
   1, yijia__members__v1__ListHonorsRequest__ranges,
-  yijia__members__v1__ListHonorsRequest__init, (void *) 40, NULL, NULL,
+  yijia__members__v1__ListHonorsRequest__init, (void *) 64, NULL, NULL,
 };
 
 static void yijia__members__v1__ListHonorsResponse__init(ProtobufCMessage *message) {
   memset(message, 0, sizeof(struct yijia__members__v1__ListHonorsResponse));
   message->descriptor = &yijia__members__v1__ListHonorsResponse__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__ListHonorsResponse__fields[1] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__ListHonorsResponse__fields[2] = {
   {"honors", 1, PROTOBUF_C_LABEL_REPEATED, PROTOBUF_C_TYPE_MESSAGE,
    offsetof(struct yijia__members__v1__ListHonorsResponse, n_honors), offsetof(struct yijia__members__v1__ListHonorsResponse, f_honors),
    &yijia__members__v1__Honor__table, NULL, 0, 0x5200, NULL, NULL},
+  {"next_page_token", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ListHonorsResponse, has_next_page_token), offsetof(struct yijia__members__v1__ListHonorsResponse, f_next_page_token),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
 };
-static const unsigned yijia__members__v1__ListHonorsResponse__by_name[1] = {0};
+static const unsigned yijia__members__v1__ListHonorsResponse__by_name[2] = {0, 1};
 static const ProtobufCIntRange yijia__members__v1__ListHonorsResponse__ranges[2] = {
   {1, 0},
-  {0, 1},
+  {0, 2},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__ListHonorsResponse__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.ListHonorsResponse", "ListHonorsResponse", "yijia__members__v1__ListHonorsResponse",
   "yijia.members.v1", sizeof(struct yijia__members__v1__ListHonorsResponse),
-  1, yijia__members__v1__ListHonorsResponse__fields, yijia__members__v1__ListHonorsResponse__by_name,
+  2, yijia__members__v1__ListHonorsResponse__fields, yijia__members__v1__ListHonorsResponse__by_name,
   1, yijia__members__v1__ListHonorsResponse__ranges,
-  yijia__members__v1__ListHonorsResponse__init, (void *) 32, NULL, NULL,
+  yijia__members__v1__ListHonorsResponse__init, (void *) 48, NULL, NULL,
 };

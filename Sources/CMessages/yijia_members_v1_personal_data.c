@@ -4,11 +4,18 @@
 #include <stddef.h>
 #include <string.h>
 
+extern const ProtobufCEnumDescriptor yijia__members__v1__Channel__names;
+extern const ProtobufCEnumDescriptor yijia__members__v1__DuplicateKind__names;
+extern const ProtobufCEnumDescriptor yijia__members__v1__DuplicateState__names;
 extern const ProtobufCEnumDescriptor yijia__members__v1__EnrollmentState__names;
+extern const ProtobufCEnumDescriptor yijia__members__v1__MembershipState__names;
+extern const ProtobufCEnumDescriptor yijia__members__v1__PoolCaseState__names;
 extern const ProtobufCMessageDescriptor google__protobuf__Timestamp__table;
+extern const ProtobufCMessageDescriptor google__type__Date__table;
 extern const ProtobufCMessageDescriptor yijia__members__v1__AwayDetails__table;
 extern const ProtobufCMessageDescriptor yijia__members__v1__AwayReport__table;
 extern const ProtobufCMessageDescriptor yijia__members__v1__EnrollmentApplication__table;
+extern const ProtobufCMessageDescriptor yijia__members__v1__Enrollment__table;
 extern const ProtobufCMessageDescriptor yijia__members__v1__Honor__table;
 extern const ProtobufCMessageDescriptor yijia__members__v1__MemberDetails__table;
 extern const ProtobufCMessageDescriptor yijia__members__v1__Member__table;
@@ -17,6 +24,7 @@ extern const ProtobufCMessageDescriptor yijia__members__v1__MembershipSummary__t
 extern const ProtobufCMessageDescriptor yijia__members__v1__OutreachContact__table;
 extern const ProtobufCMessageDescriptor yijia__members__v1__OutreachEntry__table;
 extern const ProtobufCMessageDescriptor yijia__members__v1__PoolCase__table;
+extern const ProtobufCMessageDescriptor yijia__members__v1__RefreshRecord__table;
 extern const ProtobufCMessageDescriptor yijia__members__v1__Transfer__table;
 
 static const ProtobufCEnumValue yijia__members__v1__CorrectionState__values[5] = {
@@ -367,7 +375,7 @@ static void yijia__members__v1__ExportPersonalDataResponse__init(ProtobufCMessag
   memset(message, 0, sizeof(struct yijia__members__v1__ExportPersonalDataResponse));
   message->descriptor = &yijia__members__v1__ExportPersonalDataResponse__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__ExportPersonalDataResponse__fields[9] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__ExportPersonalDataResponse__fields[13] = {
   {"record", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
    offsetof(struct yijia__members__v1__ExportPersonalDataResponse, case_part), offsetof(struct yijia__members__v1__ExportPersonalDataResponse, u_part.f_record),
    &yijia__members__v1__PersonalRecord__table, NULL, PROTOBUF_C_FIELD_FLAG_ONEOF, 0x4201, NULL, NULL},
@@ -395,19 +403,171 @@ static const ProtobufCFieldDescriptor yijia__members__v1__ExportPersonalDataResp
   {"outreach", 9, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
    offsetof(struct yijia__members__v1__ExportPersonalDataResponse, case_part), offsetof(struct yijia__members__v1__ExportPersonalDataResponse, u_part.f_outreach),
    &yijia__members__v1__PersonalOutreach__table, NULL, PROTOBUF_C_FIELD_FLAG_ONEOF, 0x4201, NULL, NULL},
+  {"pool_case_entry", 10, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   offsetof(struct yijia__members__v1__ExportPersonalDataResponse, case_part), offsetof(struct yijia__members__v1__ExportPersonalDataResponse, u_part.f_pool_case_entry),
+   &yijia__members__v1__PersonalPoolCaseEntry__table, NULL, PROTOBUF_C_FIELD_FLAG_ONEOF, 0x4201, NULL, NULL},
+  {"refresh_record", 11, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   offsetof(struct yijia__members__v1__ExportPersonalDataResponse, case_part), offsetof(struct yijia__members__v1__ExportPersonalDataResponse, u_part.f_refresh_record),
+   &yijia__members__v1__PersonalRefreshRecord__table, NULL, PROTOBUF_C_FIELD_FLAG_ONEOF, 0x4201, NULL, NULL},
+  {"duplicate", 12, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   offsetof(struct yijia__members__v1__ExportPersonalDataResponse, case_part), offsetof(struct yijia__members__v1__ExportPersonalDataResponse, u_part.f_duplicate),
+   &yijia__members__v1__PersonalDuplicate__table, NULL, PROTOBUF_C_FIELD_FLAG_ONEOF, 0x4201, NULL, NULL},
+  {"merge", 13, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   offsetof(struct yijia__members__v1__ExportPersonalDataResponse, case_part), offsetof(struct yijia__members__v1__ExportPersonalDataResponse, u_part.f_merge),
+   &yijia__members__v1__PersonalMerge__table, NULL, PROTOBUF_C_FIELD_FLAG_ONEOF, 0x4201, NULL, NULL},
 };
-static const unsigned yijia__members__v1__ExportPersonalDataResponse__by_name[9] = {1, 6, 5, 7, 2, 8, 3, 0, 4};
+static const unsigned yijia__members__v1__ExportPersonalDataResponse__by_name[13] = {1, 6, 5, 11, 7, 2, 12, 8, 3, 9, 0, 10, 4};
 static const ProtobufCIntRange yijia__members__v1__ExportPersonalDataResponse__ranges[2] = {
   {1, 0},
-  {0, 9},
+  {0, 13},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__ExportPersonalDataResponse__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.ExportPersonalDataResponse", "ExportPersonalDataResponse", "yijia__members__v1__ExportPersonalDataResponse",
   "yijia.members.v1", sizeof(struct yijia__members__v1__ExportPersonalDataResponse),
-  9, yijia__members__v1__ExportPersonalDataResponse__fields, yijia__members__v1__ExportPersonalDataResponse__by_name,
+  13, yijia__members__v1__ExportPersonalDataResponse__fields, yijia__members__v1__ExportPersonalDataResponse__by_name,
   1, yijia__members__v1__ExportPersonalDataResponse__ranges,
   yijia__members__v1__ExportPersonalDataResponse__init, (void *) 344, NULL, NULL,
+};
+
+static void yijia__members__v1__PersonalPoolCaseEntry__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__PersonalPoolCaseEntry));
+  message->descriptor = &yijia__members__v1__PersonalPoolCaseEntry__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__PersonalPoolCaseEntry__fields[8] = {
+  {"pool_case", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__PersonalPoolCaseEntry, has_pool_case), offsetof(struct yijia__members__v1__PersonalPoolCaseEntry, f_pool_case),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"version", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_INT64,
+   offsetof(struct yijia__members__v1__PersonalPoolCaseEntry, has_version), offsetof(struct yijia__members__v1__PersonalPoolCaseEntry, f_version),
+   NULL, NULL, 0, 0x0, NULL, NULL},
+  {"action", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__PersonalPoolCaseEntry, has_action), offsetof(struct yijia__members__v1__PersonalPoolCaseEntry, f_action),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"state", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_ENUM,
+   offsetof(struct yijia__members__v1__PersonalPoolCaseEntry, has_state), offsetof(struct yijia__members__v1__PersonalPoolCaseEntry, f_state),
+   &yijia__members__v1__PoolCaseState__names, NULL, 0, 0x0, NULL, NULL},
+  {"custodian", 5, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__PersonalPoolCaseEntry, has_custodian), offsetof(struct yijia__members__v1__PersonalPoolCaseEntry, f_custodian),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"receiver", 6, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__PersonalPoolCaseEntry, has_receiver), offsetof(struct yijia__members__v1__PersonalPoolCaseEntry, f_receiver),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"due_date", 7, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__PersonalPoolCaseEntry, f_due_date),
+   &google__type__Date__table, NULL, 0, 0x4200, NULL, NULL},
+  {"create_time", 8, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__PersonalPoolCaseEntry, f_create_time),
+   &google__protobuf__Timestamp__table, NULL, 0, 0x4200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__PersonalPoolCaseEntry__by_name[8] = {2, 7, 4, 6, 0, 5, 3, 1};
+static const ProtobufCIntRange yijia__members__v1__PersonalPoolCaseEntry__ranges[2] = {
+  {1, 0},
+  {0, 8},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__PersonalPoolCaseEntry__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.PersonalPoolCaseEntry", "PersonalPoolCaseEntry", "yijia__members__v1__PersonalPoolCaseEntry",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__PersonalPoolCaseEntry),
+  8, yijia__members__v1__PersonalPoolCaseEntry__fields, yijia__members__v1__PersonalPoolCaseEntry__by_name,
+  1, yijia__members__v1__PersonalPoolCaseEntry__ranges,
+  yijia__members__v1__PersonalPoolCaseEntry__init, (void *) 208, NULL, NULL,
+};
+
+static void yijia__members__v1__PersonalRefreshRecord__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__PersonalRefreshRecord));
+  message->descriptor = &yijia__members__v1__PersonalRefreshRecord__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__PersonalRefreshRecord__fields[2] = {
+  {"round", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__PersonalRefreshRecord, has_round), offsetof(struct yijia__members__v1__PersonalRefreshRecord, f_round),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"record", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__PersonalRefreshRecord, f_record),
+   &yijia__members__v1__RefreshRecord__table, NULL, 0, 0x4200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__PersonalRefreshRecord__by_name[2] = {1, 0};
+static const ProtobufCIntRange yijia__members__v1__PersonalRefreshRecord__ranges[2] = {
+  {1, 0},
+  {0, 2},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__PersonalRefreshRecord__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.PersonalRefreshRecord", "PersonalRefreshRecord", "yijia__members__v1__PersonalRefreshRecord",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__PersonalRefreshRecord),
+  2, yijia__members__v1__PersonalRefreshRecord__fields, yijia__members__v1__PersonalRefreshRecord__by_name,
+  1, yijia__members__v1__PersonalRefreshRecord__ranges,
+  yijia__members__v1__PersonalRefreshRecord__init, (void *) 168, NULL, NULL,
+};
+
+static void yijia__members__v1__PersonalDuplicate__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__PersonalDuplicate));
+  message->descriptor = &yijia__members__v1__PersonalDuplicate__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__PersonalDuplicate__fields[4] = {
+  {"name", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__PersonalDuplicate, has_name), offsetof(struct yijia__members__v1__PersonalDuplicate, f_name),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"kind", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_ENUM,
+   offsetof(struct yijia__members__v1__PersonalDuplicate, has_kind), offsetof(struct yijia__members__v1__PersonalDuplicate, f_kind),
+   &yijia__members__v1__DuplicateKind__names, NULL, 0, 0x0, NULL, NULL},
+  {"state", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_ENUM,
+   offsetof(struct yijia__members__v1__PersonalDuplicate, has_state), offsetof(struct yijia__members__v1__PersonalDuplicate, f_state),
+   &yijia__members__v1__DuplicateState__names, NULL, 0, 0x0, NULL, NULL},
+  {"create_time", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__PersonalDuplicate, f_create_time),
+   &google__protobuf__Timestamp__table, NULL, 0, 0x4200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__PersonalDuplicate__by_name[4] = {3, 1, 0, 2};
+static const ProtobufCIntRange yijia__members__v1__PersonalDuplicate__ranges[2] = {
+  {1, 0},
+  {0, 4},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__PersonalDuplicate__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.PersonalDuplicate", "PersonalDuplicate", "yijia__members__v1__PersonalDuplicate",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__PersonalDuplicate),
+  4, yijia__members__v1__PersonalDuplicate__fields, yijia__members__v1__PersonalDuplicate__by_name,
+  1, yijia__members__v1__PersonalDuplicate__ranges,
+  yijia__members__v1__PersonalDuplicate__init, (void *) 104, NULL, NULL,
+};
+
+static void yijia__members__v1__PersonalMerge__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__PersonalMerge));
+  message->descriptor = &yijia__members__v1__PersonalMerge__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__PersonalMerge__fields[6] = {
+  {"survivor", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__PersonalMerge, has_survivor), offsetof(struct yijia__members__v1__PersonalMerge, f_survivor),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"merged", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__PersonalMerge, has_merged), offsetof(struct yijia__members__v1__PersonalMerge, f_merged),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"former_state", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_ENUM,
+   offsetof(struct yijia__members__v1__PersonalMerge, has_former_state), offsetof(struct yijia__members__v1__PersonalMerge, f_former_state),
+   &yijia__members__v1__MembershipState__names, NULL, 0, 0x0, NULL, NULL},
+  {"former_join_date", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__PersonalMerge, f_former_join_date),
+   &google__type__Date__table, NULL, 0, 0x4200, NULL, NULL},
+  {"create_time", 5, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__PersonalMerge, f_create_time),
+   &google__protobuf__Timestamp__table, NULL, 0, 0x4200, NULL, NULL},
+  {"undo_time", 6, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__PersonalMerge, f_undo_time),
+   &google__protobuf__Timestamp__table, NULL, 0, 0x4200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__PersonalMerge__by_name[6] = {4, 3, 2, 1, 0, 5};
+static const ProtobufCIntRange yijia__members__v1__PersonalMerge__ranges[2] = {
+  {1, 0},
+  {0, 6},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__PersonalMerge__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.PersonalMerge", "PersonalMerge", "yijia__members__v1__PersonalMerge",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__PersonalMerge),
+  6, yijia__members__v1__PersonalMerge__fields, yijia__members__v1__PersonalMerge__by_name,
+  1, yijia__members__v1__PersonalMerge__ranges,
+  yijia__members__v1__PersonalMerge__init, (void *) 216, NULL, NULL,
 };
 
 static void yijia__members__v1__PersonalAwayReport__init(ProtobufCMessage *message) {
@@ -466,7 +626,7 @@ static void yijia__members__v1__PersonalRecord__init(ProtobufCMessage *message) 
   memset(message, 0, sizeof(struct yijia__members__v1__PersonalRecord));
   message->descriptor = &yijia__members__v1__PersonalRecord__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__PersonalRecord__fields[6] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__PersonalRecord__fields[10] = {
   {"person_name", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__PersonalRecord, has_person_name), offsetof(struct yijia__members__v1__PersonalRecord, f_person_name),
    NULL, NULL, 0, 0x2200, NULL, NULL},
@@ -485,26 +645,38 @@ static const ProtobufCFieldDescriptor yijia__members__v1__PersonalRecord__fields
   {"membership", 6, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
    0, offsetof(struct yijia__members__v1__PersonalRecord, f_membership),
    &yijia__members__v1__MembershipSummary__table, NULL, 0, 0x4200, NULL, NULL},
+  {"confirm_date", 7, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__PersonalRecord, f_confirm_date),
+   &google__type__Date__table, NULL, 0, 0x4200, NULL, NULL},
+  {"unit", 8, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__PersonalRecord, has_unit), offsetof(struct yijia__members__v1__PersonalRecord, f_unit),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"channel", 9, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_ENUM,
+   offsetof(struct yijia__members__v1__PersonalRecord, has_channel), offsetof(struct yijia__members__v1__PersonalRecord, f_channel),
+   &yijia__members__v1__Channel__names, NULL, 0, 0x0, NULL, NULL},
+  {"campaign", 10, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__PersonalRecord, has_campaign), offsetof(struct yijia__members__v1__PersonalRecord, f_campaign),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
 };
-static const unsigned yijia__members__v1__PersonalRecord__by_name[6] = {3, 4, 5, 0, 2, 1};
+static const unsigned yijia__members__v1__PersonalRecord__by_name[10] = {9, 8, 3, 6, 4, 5, 0, 2, 1, 7};
 static const ProtobufCIntRange yijia__members__v1__PersonalRecord__ranges[2] = {
   {1, 0},
-  {0, 6},
+  {0, 10},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__PersonalRecord__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.PersonalRecord", "PersonalRecord", "yijia__members__v1__PersonalRecord",
   "yijia.members.v1", sizeof(struct yijia__members__v1__PersonalRecord),
-  6, yijia__members__v1__PersonalRecord__fields, yijia__members__v1__PersonalRecord__by_name,
+  10, yijia__members__v1__PersonalRecord__fields, yijia__members__v1__PersonalRecord__by_name,
   1, yijia__members__v1__PersonalRecord__ranges,
-  yijia__members__v1__PersonalRecord__init, (void *) 474, NULL, NULL,
+  yijia__members__v1__PersonalRecord__init, (void *) 570, NULL, NULL,
 };
 
 static void yijia__members__v1__PersonalApplication__init(ProtobufCMessage *message) {
   memset(message, 0, sizeof(struct yijia__members__v1__PersonalApplication));
   message->descriptor = &yijia__members__v1__PersonalApplication__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__PersonalApplication__fields[4] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__PersonalApplication__fields[5] = {
   {"name", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__PersonalApplication, has_name), offsetof(struct yijia__members__v1__PersonalApplication, f_name),
    NULL, NULL, 0, 0x2200, NULL, NULL},
@@ -517,19 +689,22 @@ static const ProtobufCFieldDescriptor yijia__members__v1__PersonalApplication__f
   {"application", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
    0, offsetof(struct yijia__members__v1__PersonalApplication, f_application),
    &yijia__members__v1__EnrollmentApplication__table, NULL, 0, 0x4200, NULL, NULL},
+  {"enrollment", 5, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__PersonalApplication, f_enrollment),
+   &yijia__members__v1__Enrollment__table, NULL, 0, 0x4200, NULL, NULL},
 };
-static const unsigned yijia__members__v1__PersonalApplication__by_name[4] = {3, 2, 0, 1};
+static const unsigned yijia__members__v1__PersonalApplication__by_name[5] = {3, 2, 4, 0, 1};
 static const ProtobufCIntRange yijia__members__v1__PersonalApplication__ranges[2] = {
   {1, 0},
-  {0, 4},
+  {0, 5},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__PersonalApplication__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.PersonalApplication", "PersonalApplication", "yijia__members__v1__PersonalApplication",
   "yijia.members.v1", sizeof(struct yijia__members__v1__PersonalApplication),
-  4, yijia__members__v1__PersonalApplication__fields, yijia__members__v1__PersonalApplication__by_name,
+  5, yijia__members__v1__PersonalApplication__fields, yijia__members__v1__PersonalApplication__by_name,
   1, yijia__members__v1__PersonalApplication__ranges,
-  yijia__members__v1__PersonalApplication__init, (void *) 104, NULL, NULL,
+  yijia__members__v1__PersonalApplication__init, (void *) 112, NULL, NULL,
 };
 
 static void yijia__members__v1__ErasePersonalDataRequest__init(ProtobufCMessage *message) {

@@ -238,6 +238,12 @@ struct ListPlanTests {
     }
   }
 
+  private static func corrections(by plan: ListPlan) throws -> Query<[PlacedCorrection]> {
+    CorrectionStore.page(
+      of: PathRange(subtreeOf: hexID(1)), states: [.requested], by: plan, before: nil,
+      after: try ListPlace(nil), limit: 50)
+  }
+
   private static func cases(
     _ filter: PoolCaseStore.Filter, _ states: [PoolCaseState] = [.waiting, .assigned]
   ) throws -> Query<[PlacedPoolCase]> {
@@ -271,6 +277,7 @@ struct ListPlanTests {
         ),
         ("duplicate_cases_by_state", try await Self.plan(Self.duplicates(by: .rows), harness)),
         ("transfers_due", try await Self.plan(transfers(by: .rows), harness)),
+        ("corrections_by_state", try await Self.plan(Self.corrections(by: .rows), harness)),
       ]
       for (index, plan) in inOrder {
         #expect(plan.contains("INDEX \(index) "), "\(plan)")
@@ -283,6 +290,10 @@ struct ListPlanTests {
         (
           "duplicate_cases_by_organization",
           try await Self.plan(Self.duplicates(by: .organizations), harness)
+        ),
+        (
+          "corrections_by_organization",
+          try await Self.plan(Self.corrections(by: .organizations), harness)
         ),
         ("transfers_by_receiver", try await Self.plan(transfers(by: .organizations), harness)),
         (
@@ -298,6 +309,11 @@ struct ListPlanTests {
       let members = try await Self.plan(Self.members(of: range, by: .states), harness)
       #expect(
         members.hasPrefix("SEARCH m USING INDEX memberships_not_active (state=?)"), "\(members)")
+      let records = try await Self.plan(
+        RefreshStore.records(
+          of: hexID(4), states: [.stale], after: .text(""), limit: 50), harness)
+      #expect(records.contains("refresh_records_by_state (round_id=? AND state=?"), "\(records)")
+      #expect(!records.contains("SCAN r"), "\(records)")
       let ofOne = try await Self.plan(PoolCaseStore.all(of: hexID(3)), harness)
       #expect(!ofOne.contains("SCAN"), "\(ofOne)")
     }

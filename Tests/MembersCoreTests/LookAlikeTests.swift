@@ -77,4 +77,51 @@ struct LookAlikeTests {
     #expect(try await first.members().count == 2 * pairs)
     #expect(try await first.countsAgree())
   }
+
+  @Test(
+    "a new person is compared with the newest ones, whichever enrolled first, but no merged record",
+    arguments: Likeness.allCases)
+  func all(likeness: Likeness) async throws {
+    try await Harness.run { harness in
+      _ = try await harness.plantTree()
+      var members: [String] = []
+      func join(_ number: Int) async throws -> Set<String> {
+        harness.clock.advance(days: 1)
+        let application = Applicant.application(likeness == .phone ? number : number * 5_000) {
+          switch likeness {
+          case .phone: $0.phone = Applicant.phone(0)
+          case .nameAndBirthDate: $0.personName = "张同名"
+          }
+        }
+        let name = try await harness.submit(application, as: .administrator).member
+        members.append(name)
+        let others = try await harness.database.read(
+          Query<[String]>.all(
+            "SELECT other_person_id FROM duplicate_cases WHERE kind = ?1 AND person_id = ?2",
+            [likeness.kind.rawValue, String(name.suffix(32))]
+          ) { "members/\(try $0.text("other_person_id"))" })
+        #expect(Set(others).count == others.count)
+        return Set(others)
+      }
+      for number in 1...3 {
+        let before = Set(members)
+        #expect(try await join(number) == before)
+      }
+      // The oldest one is merged into the second.
+      let all = try await harness.duplicates(as: .administrator)
+      let pair = Set(members.prefix(2))
+      let duplicate = try #require(
+        all.first { pair == [$0.person?.member ?? "", $0.other?.member ?? ""] })
+      _ = try await harness.judge(duplicate.name, survivor: members[1], as: .administrator)
+      #expect(try await join(4) == Set(members[1...2]))
+      for number in 5...8 {
+        let newest = Set(members.dropFirst().suffix(PersonStore.lookAlikesMax))
+        #expect(try await join(number) == newest)
+      }
+      // An erased person is compared with nobody.
+      _ = try await harness.erase("", as: .member(members[7]))
+      #expect(try await join(9) == Set(members[2...6]))
+      #expect(try await harness.countsAgree())
+    }
+  }
 }

@@ -193,6 +193,10 @@ struct PersonalDataTests {
         case .awayReport(let one): "away \(one.details?.destination ?? "")"
         case .honor(let one): "honor \(one.title)"
         case .outreach(let one): "outreach \(one.contact?.phone ?? "")"
+        case .poolCaseEntry(let entry): "entry \(entry.action)"
+        case .refreshRecord(let one): "round \(one.round)"
+        case .duplicate(let one): "duplicate \(one.state)"
+        case .merge(let one): "merge \(one.merged)"
         case nil: nil as String?
         }
       }
@@ -200,7 +204,7 @@ struct PersonalDataTests {
         words == [
           "record", "application \(Applicant.residentID(1))",
           "log \(MembershipAction.joined)", "case \(PoolCaseState.waiting)",
-          "transfer \(TransferState.requested)", "correction +8613912345678",
+          "entry OPENED", "transfer \(TransferState.requested)", "correction +8613912345678",
           "away 新疆乌鲁木齐", "honor 技术能手",
         ])
       #expect(try await harness.audit(action: "members.export") == ["\(member) \(member) "])
@@ -228,9 +232,15 @@ struct PersonalDataTests {
       _ = try await harness.correct(data, as: me)
       #expect(
         try await refusal { try await harness.erase("", as: .member(twin)) } == "MEMBERSHIP_STATE")
+      let traces =
+        try await harness.traces(of: PoolTests.pooled(1))
+        + harness.traces(of: Applicant.application(2) { $0.phone = Applicant.phone(1) })
+        + ["13912345678"].map { Array($0.utf8) }
+      #expect(try await harness.places(of: traces).contains("persons.wrapped_key"))
       let id = UUID().uuidString
       let tombstone = try await harness.erase("", as: me, requestID: id)
       #expect(tombstone.state == .left)
+      #expect(try await harness.places(of: traces) == [])
       // Whoever follows the feed learns whom to forget, by the codes of before.
       var told: [String: MembershipChanged] = [:]
       for event in try await harness.events(as: .service("stations")) {
@@ -257,18 +267,7 @@ struct PersonalDataTests {
       #expect(
         try await refusal { try await harness.undo(duplicate.name, as: .administrator) }
           == "DUPLICATE_STATE")
-      let hashes = try await harness.database.read(
-        Query<Int>.one("SELECT count(*) AS n FROM person_hashes") { try $0.int("n") })
-      #expect(hashes == 0)
-      let sealed = try await harness.database.read(
-        Query<Int>.one(
-          """
-          SELECT count(*) AS n FROM persons AS p JOIN enrollments AS e ON e.person_id = p.id
-          WHERE p.wrapped_key IS NOT NULL OR length(p.person_name) + length(p.resident_id)
-            + length(p.phone) + length(e.application) > 0
-          """
-        ) { try $0.int("n") })
-      #expect(sealed == 0)
+      try await Self.expectNothingSealed(harness)
       #expect(try await harness.poolCases(as: .administrator).isEmpty)
       #expect(try await harness.transfers(as: .administrator).isEmpty)
       #expect(try await harness.corrections(as: .administrator).isEmpty)
@@ -281,6 +280,21 @@ struct PersonalDataTests {
       #expect(try await harness.service.recount(report: UpkeepTests.quiet) == [])
       #expect(try await harness.database.verifyAudit().problem == nil)
     }
+  }
+
+  private static func expectNothingSealed(_ harness: Harness) async throws {
+    let hashes = try await harness.database.read(
+      Query<Int>.one("SELECT count(*) AS n FROM person_hashes") { try $0.int("n") })
+    #expect(hashes == 0)
+    let sealed = try await harness.database.read(
+      Query<Int>.one(
+        """
+        SELECT count(*) AS n FROM persons AS p JOIN enrollments AS e ON e.person_id = p.id
+        WHERE p.wrapped_key IS NOT NULL OR length(p.person_name) + length(p.resident_id)
+          + length(p.phone) + length(e.application) > 0
+        """
+      ) { try $0.int("n") })
+    #expect(sealed == 0)
   }
 
   @Test("a correction and an erasure leave no hash under a key that only other replicas loaded")

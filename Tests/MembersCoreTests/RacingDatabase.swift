@@ -72,3 +72,31 @@ final class RacingDatabase: Database {
   func failure() async -> StorageError? { await base.failure() }
   func close() async { await base.close() }
 }
+
+/// A store that keeps the texts of its reads.
+final class CountedDatabase: Database {
+  private let base: any Database
+  private let log = Mutex<[String]>([])
+
+  init(_ base: any Database) { self.base = base }
+
+  var texts: [String] { log.withLock { $0 } }
+
+  func read(all queries: [AnyQuery]) async throws -> ReadResults {
+    log.withLock { $0 += queries.map(\.sql) }
+    return try await base.read(all: queries)
+  }
+
+  func write<Reply: Sendable>(
+    _ step: @escaping @Sendable () throws -> Step<Reply>
+  ) async throws -> Reply {
+    try await base.write(step)
+  }
+
+  var dialect: SQLDialect { base.dialect }
+  var statistics: WriterStatistics { base.statistics }
+  func feedChanges() -> AsyncStream<Void> { base.feedChanges() }
+  func migrate(_ migrations: [Migration]) async throws { try await base.migrate(migrations) }
+  func failure() async -> StorageError? { await base.failure() }
+  func close() async { await base.close() }
+}

@@ -5,12 +5,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-extern const uint8_t MembersV1__file_set[68928];
+extern const uint8_t MembersV1__file_set[70585];
 static inline const uint8_t *MembersV1__file_set_start(void) { return MembersV1__file_set; }
-static inline size_t MembersV1__file_set_count(void) { return 68928; }
+static inline size_t MembersV1__file_set_count(void) { return 70585; }
 
-extern const uint8_t MembersV1__comments[107642];
+extern const uint8_t MembersV1__comments[110549];
 static inline const uint8_t *MembersV1__comments_start(void) { return MembersV1__comments; }
-static inline size_t MembersV1__comments_count(void) { return 107641; }
+static inline size_t MembersV1__comments_count(void) { return 110548; }
 
 #endif

@@ -242,6 +242,10 @@ struct yijia__members__v1__ListHonorsRequest {
   ProtobufCMessage base;
   protobuf_c_boolean has_member;
   ProtobufCBinaryData f_member;
+  protobuf_c_boolean has_page_size;
+  int32_t f_page_size;
+  protobuf_c_boolean has_page_token;
+  ProtobufCBinaryData f_page_token;
 };
 
 /* yijia.members.v1.ListHonorsResponse */
@@ -249,6 +253,8 @@ struct yijia__members__v1__ListHonorsResponse {
   ProtobufCMessage base;
   size_t n_honors;
   yijia__members__v1__Honor **f_honors;
+  protobuf_c_boolean has_next_page_token;
+  ProtobufCBinaryData f_next_page_token;
 };
 
 extern const ProtobufCMessageDescriptor yijia__members__v1__RefreshRound__table;

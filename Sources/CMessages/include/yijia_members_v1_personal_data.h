@@ -5,12 +5,14 @@
 #include <protobuf-c/protobuf-c.h>
 
 typedef struct google__protobuf__Timestamp google__protobuf__Timestamp;
+typedef struct google__type__Date google__type__Date;
 typedef struct yijia__members__v1__AwayDetails yijia__members__v1__AwayDetails;
 typedef struct yijia__members__v1__AwayReport yijia__members__v1__AwayReport;
 typedef struct yijia__members__v1__CorrectedData yijia__members__v1__CorrectedData;
 typedef struct yijia__members__v1__Correction yijia__members__v1__Correction;
 typedef struct yijia__members__v1__DecideCorrectionRequest yijia__members__v1__DecideCorrectionRequest;
 typedef struct yijia__members__v1__DecideCorrectionResponse yijia__members__v1__DecideCorrectionResponse;
+typedef struct yijia__members__v1__Enrollment yijia__members__v1__Enrollment;
 typedef struct yijia__members__v1__EnrollmentApplication yijia__members__v1__EnrollmentApplication;
 typedef struct yijia__members__v1__ErasePersonalDataRequest yijia__members__v1__ErasePersonalDataRequest;
 typedef struct yijia__members__v1__ErasePersonalDataResponse yijia__members__v1__ErasePersonalDataResponse;
@@ -29,9 +31,14 @@ typedef struct yijia__members__v1__OutreachContact yijia__members__v1__OutreachC
 typedef struct yijia__members__v1__OutreachEntry yijia__members__v1__OutreachEntry;
 typedef struct yijia__members__v1__PersonalApplication yijia__members__v1__PersonalApplication;
 typedef struct yijia__members__v1__PersonalAwayReport yijia__members__v1__PersonalAwayReport;
+typedef struct yijia__members__v1__PersonalDuplicate yijia__members__v1__PersonalDuplicate;
+typedef struct yijia__members__v1__PersonalMerge yijia__members__v1__PersonalMerge;
 typedef struct yijia__members__v1__PersonalOutreach yijia__members__v1__PersonalOutreach;
+typedef struct yijia__members__v1__PersonalPoolCaseEntry yijia__members__v1__PersonalPoolCaseEntry;
 typedef struct yijia__members__v1__PersonalRecord yijia__members__v1__PersonalRecord;
+typedef struct yijia__members__v1__PersonalRefreshRecord yijia__members__v1__PersonalRefreshRecord;
 typedef struct yijia__members__v1__PoolCase yijia__members__v1__PoolCase;
+typedef struct yijia__members__v1__RefreshRecord yijia__members__v1__RefreshRecord;
 typedef struct yijia__members__v1__RequestCorrectionRequest yijia__members__v1__RequestCorrectionRequest;
 typedef struct yijia__members__v1__RequestCorrectionResponse yijia__members__v1__RequestCorrectionResponse;
 typedef struct yijia__members__v1__Transfer yijia__members__v1__Transfer;
@@ -168,7 +175,64 @@ struct yijia__members__v1__ExportPersonalDataResponse {
     yijia__members__v1__PersonalAwayReport *f_away_report;
     yijia__members__v1__Honor *f_honor;
     yijia__members__v1__PersonalOutreach *f_outreach;
+    yijia__members__v1__PersonalPoolCaseEntry *f_pool_case_entry;
+    yijia__members__v1__PersonalRefreshRecord *f_refresh_record;
+    yijia__members__v1__PersonalDuplicate *f_duplicate;
+    yijia__members__v1__PersonalMerge *f_merge;
   } u_part;
+};
+
+/* yijia.members.v1.PersonalPoolCaseEntry */
+struct yijia__members__v1__PersonalPoolCaseEntry {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_pool_case;
+  ProtobufCBinaryData f_pool_case;
+  protobuf_c_boolean has_version;
+  int64_t f_version;
+  protobuf_c_boolean has_action;
+  ProtobufCBinaryData f_action;
+  protobuf_c_boolean has_state;
+  int32_t f_state;
+  protobuf_c_boolean has_custodian;
+  ProtobufCBinaryData f_custodian;
+  protobuf_c_boolean has_receiver;
+  ProtobufCBinaryData f_receiver;
+  google__type__Date *f_due_date;
+  google__protobuf__Timestamp *f_create_time;
+};
+
+/* yijia.members.v1.PersonalRefreshRecord */
+struct yijia__members__v1__PersonalRefreshRecord {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_round;
+  ProtobufCBinaryData f_round;
+  yijia__members__v1__RefreshRecord *f_record;
+};
+
+/* yijia.members.v1.PersonalDuplicate */
+struct yijia__members__v1__PersonalDuplicate {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_name;
+  ProtobufCBinaryData f_name;
+  protobuf_c_boolean has_kind;
+  int32_t f_kind;
+  protobuf_c_boolean has_state;
+  int32_t f_state;
+  google__protobuf__Timestamp *f_create_time;
+};
+
+/* yijia.members.v1.PersonalMerge */
+struct yijia__members__v1__PersonalMerge {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_survivor;
+  ProtobufCBinaryData f_survivor;
+  protobuf_c_boolean has_merged;
+  ProtobufCBinaryData f_merged;
+  protobuf_c_boolean has_former_state;
+  int32_t f_former_state;
+  google__type__Date *f_former_join_date;
+  google__protobuf__Timestamp *f_create_time;
+  google__protobuf__Timestamp *f_undo_time;
 };
 
 /* yijia.members.v1.PersonalAwayReport */
@@ -198,6 +262,13 @@ struct yijia__members__v1__PersonalRecord {
   ProtobufCBinaryData f_code;
   yijia__members__v1__MemberDetails *f_details;
   yijia__members__v1__MembershipSummary *f_membership;
+  google__type__Date *f_confirm_date;
+  protobuf_c_boolean has_unit;
+  ProtobufCBinaryData f_unit;
+  protobuf_c_boolean has_channel;
+  int32_t f_channel;
+  protobuf_c_boolean has_campaign;
+  ProtobufCBinaryData f_campaign;
 };
 
 /* yijia.members.v1.PersonalApplication */
@@ -209,6 +280,7 @@ struct yijia__members__v1__PersonalApplication {
   int32_t f_state;
   google__protobuf__Timestamp *f_create_time;
   yijia__members__v1__EnrollmentApplication *f_application;
+  yijia__members__v1__Enrollment *f_enrollment;
 };
 
 /* yijia.members.v1.ErasePersonalDataRequest */
@@ -286,6 +358,26 @@ static inline const ProtobufCMessageDescriptor *yijia__members__v1__ExportPerson
 extern const ProtobufCMessageDescriptor yijia__members__v1__ExportPersonalDataResponse__table;
 static inline const ProtobufCMessageDescriptor *yijia__members__v1__ExportPersonalDataResponse__descriptor(void) {
   return &yijia__members__v1__ExportPersonalDataResponse__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__PersonalPoolCaseEntry__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__PersonalPoolCaseEntry__descriptor(void) {
+  return &yijia__members__v1__PersonalPoolCaseEntry__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__PersonalRefreshRecord__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__PersonalRefreshRecord__descriptor(void) {
+  return &yijia__members__v1__PersonalRefreshRecord__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__PersonalDuplicate__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__PersonalDuplicate__descriptor(void) {
+  return &yijia__members__v1__PersonalDuplicate__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__PersonalMerge__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__PersonalMerge__descriptor(void) {
+  return &yijia__members__v1__PersonalMerge__table;
 }
 
 extern const ProtobufCMessageDescriptor yijia__members__v1__PersonalAwayReport__table;

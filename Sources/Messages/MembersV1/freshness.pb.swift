@@ -1766,6 +1766,10 @@ extension RecordHonorResponse {
 public struct ListHonorsRequest: Message {
   /// The resource name of the member; the calling member if empty.
   public var member: String = ""
+  /// The page size in rows; 50 if 0, at most 1,000.
+  public var pageSize: Int32 = 0
+  /// The page token from the previous response; empty for the first page.
+  public var pageToken: String = ""
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -1776,7 +1780,7 @@ extension ListHonorsRequest {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__ListHonorsRequest>.size + 40
+    let cost = MemoryLayout<yijia__members__v1__ListHonorsRequest>.size + 64
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ListHonorsRequest__descriptor(), limits)
     defer { decoding.end() }
@@ -1793,7 +1797,7 @@ extension ListHonorsRequest {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__ListHonorsRequest>.size + 40)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ListHonorsRequest>.size + 64)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -1802,6 +1806,8 @@ extension ListHonorsRequest {
     while case let tag = direct.tag(), tag != 0 {
       switch tag {
       case 10: member = direct.string()
+      case 16: pageSize = direct.int32()
+      case 26: pageToken = direct.string()
       default: direct.refuse()
       }
     }
@@ -1812,12 +1818,24 @@ extension ListHonorsRequest {
     if c.pointee.has_member != 0 {
       member = Decoding.string(c.pointee.f_member)
     }
+    if c.pointee.has_page_size != 0 {
+      pageSize = c.pointee.f_page_size
+    }
+    if c.pointee.has_page_token != 0 {
+      pageToken = Decoding.string(c.pointee.f_page_token)
+    }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if !pageToken.isEmpty {
+      encoding.string(pageToken, 26)
+    }
+    if pageSize != 0 {
+      encoding.int32(pageSize, 16)
+    }
     if !member.isEmpty {
       encoding.string(member, 10)
     }
@@ -1826,8 +1844,10 @@ extension ListHonorsRequest {
 
 /// Response of ListHonors.
 public struct ListHonorsResponse: Message {
-  /// The honors by day; at most 1,000.
+  /// The honors by day.
   public var honors: [Honor] = []
+  /// The token of the next page; empty on the last page.
+  public var nextPageToken: String = ""
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -1838,7 +1858,7 @@ extension ListHonorsResponse {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__ListHonorsResponse>.size + 32
+    let cost = MemoryLayout<yijia__members__v1__ListHonorsResponse>.size + 48
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ListHonorsResponse__descriptor(), limits)
     defer { decoding.end() }
@@ -1855,7 +1875,7 @@ extension ListHonorsResponse {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__ListHonorsResponse>.size + 32)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ListHonorsResponse>.size + 48)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -1868,6 +1888,7 @@ extension ListHonorsResponse {
           honors.reserveCapacity(direct.count(10, MemoryLayout<yijia__members__v1__Honor>.size + 129))
         }
         honors.append(Honor(direct: &direct))
+      case 18: nextPageToken = direct.string()
       default: direct.refuse()
       }
     }
@@ -1882,12 +1903,18 @@ extension ListHonorsResponse {
         honors.append(Honor(reading: element))
       }
     }
+    if c.pointee.has_next_page_token != 0 {
+      nextPageToken = Decoding.string(c.pointee.f_next_page_token)
+    }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if !nextPageToken.isEmpty {
+      encoding.string(nextPageToken, 18)
+    }
     var index1 = honors.count
     while index1 > 0 {
       index1 -= 1

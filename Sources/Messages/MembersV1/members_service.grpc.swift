@@ -190,7 +190,8 @@ public protocol MembersServiceProtocol: RPCService {
   ) async throws -> ResolveOrganizationCodeResponse
 
   /// Submits one application, which is stored durably. Idempotent by request id. With validate_only
-  /// it is validated and routed but not stored: the enrollment in the reply has no name.
+  /// it is validated and routed but not stored: the enrollment in the reply has no name, and of a
+  /// person whom staff may not see it is what an unknown person would get.
   /// Errors: INVALID_ARGUMENT / INVALID_FIELDS (field reasons: REQUIRED, INVALID_ID, ID_OBSOLETE,
   /// UNDER_AGE, INVALID_PHONE, INVALID_NAME, INVALID_CREDIT_CODE, UNKNOWN_REGION, TOO_LONG …),
   /// CODE_MALFORMED, CODE_FORGED; FAILED_PRECONDITION / CODE_EXPIRED, CODE_REVOKED,
@@ -210,15 +211,22 @@ public protocol MembersServiceProtocol: RPCService {
   /// stored durably before its result is sent. A refused record does not end the stream; its result
   /// has the code and reason of the equivalent SubmitEnrollment call. Idempotent per record,
   /// and a record that SubmitEnrollment stored is a retry. A record with validate_only is a dry run,
-  /// which reports all invalid fields and the route, but stores nothing.
+  /// which reports all invalid fields and the route, but stores nothing; of a person whom staff may
+  /// not see it reports what an unknown person would get.
   /// Callers: partners, clerks.
   nonisolated(nonsending) func enrollMembers(
     _ requests: RequestStream<EnrollMembersRequest>, responses: ResponseWriter<EnrollMembersResponse>,
     context: ServerContext
   ) async throws
 
-  /// Returns an enrollment: to a partner and to a person their own, to staff those of their subtree.
-  /// Errors: NOT_FOUND / ENROLLMENT_NOT_FOUND. Callers: partners, staff, members.
+  /// Returns an enrollment: to every caller those that they submitted themselves; to staff also
+  /// those whose member, or else whose receiving organization, is in their subtree. The reply is
+  /// complete, with masked data of the application, to staff with it in their subtree. Other staff
+  /// who submitted it see the outcome without the data, unless the person was a member elsewhere
+  /// already; then, like partners and people, they see RECEIVED in every state.
+  /// Errors: INVALID_ARGUMENT / INVALID_FIELDS (name); NOT_FOUND / ENROLLMENT_NOT_FOUND, also for an
+  /// enrollment that the caller may not see. Callers: partners, staff (viewers), members, and
+  /// whoever signed in by phone.
   nonisolated(nonsending) func getEnrollment(
     _ request: GetEnrollmentRequest, context: ServerContext
   ) async throws -> GetEnrollmentResponse
@@ -481,10 +489,12 @@ public protocol MembersServiceProtocol: RPCService {
     _ request: DecideCorrectionRequest, context: ServerContext
   ) async throws -> DecideCorrectionResponse
 
-  /// Streams all stored data of a person in full, after writing an audit entry: the record, then the
-  /// records merged into it. Errors: NOT_FOUND / MEMBER_NOT_FOUND, ENROLLMENT_NOT_FOUND;
-  /// INVALID_ARGUMENT, name IS_MEMBER, for an application of a person who has a membership. Callers:
-  /// members, for themselves; administrators, on their behalf.
+  /// Streams all stored data of a person in full, after writing an audit entry: the record with the
+  /// items that belong to it, then the records merged into it. Not included are keyed hashes and
+  /// queues that are derived from it, and the audit log.
+  /// Errors: NOT_FOUND / MEMBER_NOT_FOUND, ENROLLMENT_NOT_FOUND; INVALID_ARGUMENT, name IS_MEMBER,
+  /// for an application of a person who has a membership. Callers: members, for themselves;
+  /// administrators, on their behalf.
   nonisolated(nonsending) func exportPersonalData(
     _ request: ExportPersonalDataRequest, responses: ResponseWriter<ExportPersonalDataResponse>,
     context: ServerContext
@@ -787,7 +797,8 @@ public protocol MembersServiceProtocol: RPCService {
     _ request: RecordHonorRequest, context: ServerContext
   ) async throws -> RecordHonorResponse
 
-  /// Lists a member's titles and awards. Errors: NOT_FOUND / MEMBER_NOT_FOUND.
+  /// Lists a member's titles and awards by day, paged, with those of records merged into theirs.
+  /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN; NOT_FOUND / MEMBER_NOT_FOUND.
   /// Callers: staff; members, for themselves.
   nonisolated(nonsending) func listHonors(
     _ request: ListHonorsRequest, context: ServerContext
@@ -2738,7 +2749,8 @@ public struct MembersServiceClient: Sendable {
   }
 
   /// Submits one application, which is stored durably. Idempotent by request id. With validate_only
-  /// it is validated and routed but not stored: the enrollment in the reply has no name.
+  /// it is validated and routed but not stored: the enrollment in the reply has no name, and of a
+  /// person whom staff may not see it is what an unknown person would get.
   /// Errors: INVALID_ARGUMENT / INVALID_FIELDS (field reasons: REQUIRED, INVALID_ID, ID_OBSOLETE,
   /// UNDER_AGE, INVALID_PHONE, INVALID_NAME, INVALID_CREDIT_CODE, UNKNOWN_REGION, TOO_LONG …),
   /// CODE_MALFORMED, CODE_FORGED; FAILED_PRECONDITION / CODE_EXPIRED, CODE_REVOKED,
@@ -2762,7 +2774,8 @@ public struct MembersServiceClient: Sendable {
   /// stored durably before its result is sent. A refused record does not end the stream; its result
   /// has the code and reason of the equivalent SubmitEnrollment call. Idempotent per record,
   /// and a record that SubmitEnrollment stored is a retry. A record with validate_only is a dry run,
-  /// which reports all invalid fields and the route, but stores nothing.
+  /// which reports all invalid fields and the route, but stores nothing; of a person whom staff may
+  /// not see it reports what an unknown person would get.
   /// Callers: partners, clerks.
   public func enrollMembers(
     options: CallOptions = CallOptions()
@@ -2770,8 +2783,14 @@ public struct MembersServiceClient: Sendable {
     try await channel.bidirectionalStreaming(MembersServiceMethods.enrollMembers, options: options)
   }
 
-  /// Returns an enrollment: to a partner and to a person their own, to staff those of their subtree.
-  /// Errors: NOT_FOUND / ENROLLMENT_NOT_FOUND. Callers: partners, staff, members.
+  /// Returns an enrollment: to every caller those that they submitted themselves; to staff also
+  /// those whose member, or else whose receiving organization, is in their subtree. The reply is
+  /// complete, with masked data of the application, to staff with it in their subtree. Other staff
+  /// who submitted it see the outcome without the data, unless the person was a member elsewhere
+  /// already; then, like partners and people, they see RECEIVED in every state.
+  /// Errors: INVALID_ARGUMENT / INVALID_FIELDS (name); NOT_FOUND / ENROLLMENT_NOT_FOUND, also for an
+  /// enrollment that the caller may not see. Callers: partners, staff (viewers), members, and
+  /// whoever signed in by phone.
   public func getEnrollment(
     _ request: GetEnrollmentRequest, options: CallOptions = CallOptions()
   ) async throws -> GetEnrollmentResponse {
@@ -3171,10 +3190,12 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Streams all stored data of a person in full, after writing an audit entry: the record, then the
-  /// records merged into it. Errors: NOT_FOUND / MEMBER_NOT_FOUND, ENROLLMENT_NOT_FOUND;
-  /// INVALID_ARGUMENT, name IS_MEMBER, for an application of a person who has a membership. Callers:
-  /// members, for themselves; administrators, on their behalf.
+  /// Streams all stored data of a person in full, after writing an audit entry: the record with the
+  /// items that belong to it, then the records merged into it. Not included are keyed hashes and
+  /// queues that are derived from it, and the audit log.
+  /// Errors: NOT_FOUND / MEMBER_NOT_FOUND, ENROLLMENT_NOT_FOUND; INVALID_ARGUMENT, name IS_MEMBER,
+  /// for an application of a person who has a membership. Callers: members, for themselves;
+  /// administrators, on their behalf.
   public func exportPersonalData(
     _ request: ExportPersonalDataRequest, options: CallOptions = CallOptions()
   ) async throws -> ResponseStream<ExportPersonalDataResponse> {
@@ -3633,7 +3654,8 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Lists a member's titles and awards. Errors: NOT_FOUND / MEMBER_NOT_FOUND.
+  /// Lists a member's titles and awards by day, paged, with those of records merged into theirs.
+  /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN; NOT_FOUND / MEMBER_NOT_FOUND.
   /// Callers: staff; members, for themselves.
   public func listHonors(
     _ request: ListHonorsRequest, options: CallOptions = CallOptions()

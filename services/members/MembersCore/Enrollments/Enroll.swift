@@ -94,8 +94,12 @@ struct EnrollmentEntry: Sendable {
   /// store.
   func step(_ keys: MembersKeys) throws -> Step<[UInt8]> {
     let intake = intake
-    let decision = EnrollmentFacts.read(for: intake) { facts in
+    let decide = { @Sendable (facts: EnrollmentFacts) in
       try EnrollmentDecision(intake: intake, facts: facts, keys: keys).step()
+    }
+    let isHiding = isDryRun && intake.by.isStaff
+    let decision = EnrollmentFacts.read(for: intake) { facts in
+      isHiding ? facts.shown(to: intake.by.caller, then: decide) : try decide(facts)
     }
     let counted = intake.by.isPerson ? limited(decision) : decision
     // A dry run takes the same decision, but keeps only the reply.
@@ -145,10 +149,12 @@ struct EnrollmentEntry: Sendable {
 struct EnrollmentFacts: Sendable {
   var scope: StaffScope
   var known: KnownPerson?
-  /// The oldest person with the phone number.
+  /// The newest person with the phone number.
   var withPhone: String?
-  /// The oldest person with the name and birth date.
+  /// The newest person with the name and birth date.
   var withBirth: String?
+  /// Those with whom a new person is compared.
+  var lookAlikes: [(kind: DuplicateCase.Kind, personID: String)] = []
   var takenNumbers: Set<String>
   /// The scanned code.
   var code: StoredCode?
@@ -169,8 +175,8 @@ struct EnrollmentFacts: Sendable {
     return .read(
       StaffScope.query(of: intake.by.caller),
       MemberStore.byResidentID(intake.hashes.residentID),
-      PersonStore.oldest(with: intake.hashes.phone),
-      PersonStore.oldest(with: intake.hashes.birth),
+      PersonStore.newest(with: intake.hashes.phone),
+      PersonStore.newest(with: intake.hashes.birth),
       MemberStore.taken(Array(intake.numbers.prefix(MemberNumber.askedFirst))),
       CodeStore.byID(codeID),
       OrganizationStore.byCode(codeID),
@@ -184,7 +190,9 @@ struct EnrollmentFacts: Sendable {
         code: code, codeOrganization: codeOrganization, candidates: candidates, regions: regions)
       // A scanned pool may be in another region than the applicant.
       let pool = codeOrganization?.kind == .holdingPool ? codeOrganization : nil
-      guard pool != nil || taken.count == MemberNumber.askedFirst else { return try decide(facts) }
+      guard pool != nil || taken.count == MemberNumber.askedFirst else {
+        return try facts.compared(intake, then: decide)
+      }
       return .read(
         RegionSettingStore.byRegions(
           pool?.settingRegionCodes ?? application.message.settingRegionCodes),
@@ -193,8 +201,26 @@ struct EnrollmentFacts: Sendable {
         var facts = facts
         facts.regions = settings
         facts.takenNumbers = taken
-        return try decide(facts)
+        return try facts.compared(intake, then: decide)
       }
+    }
+  }
+
+  /// Reads the look-alikes of a new person. Most have none, and cost no further read.
+  private func compared(
+    _ intake: EnrollmentIntake,
+    then decide: @escaping @Sendable (EnrollmentFacts) throws -> Step<[UInt8]>
+  ) throws -> Step<[UInt8]> {
+    guard known == nil, withPhone != nil || withBirth != nil else { return try decide(self) }
+    let facts = self
+    return .read(
+      PersonStore.lookAlikes(with: intake.hashes.phone),
+      PersonStore.lookAlikes(with: intake.hashes.birth)
+    ) { withPhone, withBirth in
+      var facts = facts
+      for id in withPhone { facts.lookAlikes.append((.phone, id)) }
+      for id in withBirth { facts.lookAlikes.append((.nameAndBirthDate, id)) }
+      return try decide(facts)
     }
   }
 }

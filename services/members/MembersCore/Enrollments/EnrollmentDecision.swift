@@ -47,6 +47,13 @@ struct EnrollmentDecision: Sendable {
     intake.by.isPerson && facts.known.map { "members/\($0.person.id)" } == intake.by.caller.subject
   }
 
+  /// The caller in logs, which are append-only: an applicant's subject is a keyed hash of their
+  /// phone, which an erasure must remove, so their application stands for them.
+  private var actor: String {
+    intake.by.isPerson && !isSelf
+      ? "enrollments/\(intake.enrollmentID)" : intake.by.caller.subject
+  }
+
   /// A person applies with their own resident ID, or else with the phone that they proved.
   private func checkPerson() throws {
     guard intake.by.isPerson, !isSelf else { return }
@@ -88,7 +95,8 @@ struct EnrollmentDecision: Sendable {
       input: receiver.input, terms: terms, channel: channel, campaign: campaign,
       application: intake.application.message, numbers: intake.numbers,
       takenNumbers: facts.takenNumbers, code: intake.memberCode,
-      enrollmentID: intake.enrollmentID, act: intake.act, isKnown: facts.known != nil
+      enrollmentID: intake.enrollmentID, act: Act(actor: actor, now: intake.now),
+      isKnown: facts.known != nil
     ).add(to: &commit)
     return try end(
       enrollment(
@@ -154,17 +162,15 @@ struct EnrollmentDecision: Sendable {
     let person = intake.newPerson
     try PersonStore.insert(
       person, hashes: intake.hashes,
-      lookAlikes: .init(withPhone: facts.withPhone, withBirth: facts.withBirth),
+      newest: .init(withPhone: facts.withPhone, withBirth: facts.withBirth),
       created: intake.microseconds, into: &commit)
-    let others = [
-      (DuplicateCase.Kind.phone, facts.withPhone), (.nameAndBirthDate, facts.withBirth),
-    ]
-    for (index, (kind, other)) in others.enumerated() {
-      guard let other else { continue }
+    guard !facts.lookAlikes.isEmpty else { return (person, intake.newKey) }
+    let ids = DuplicateCase.ids(from: intake.duplicateID)
+    for (id, (kind, other)) in zip(ids, facts.lookAlikes) {
       commit.run(
         EnrollmentStore.insert(
           DuplicateCase(
-            id: intake.duplicateIDs[index], kind: kind, personID: person.id,
+            id: id, kind: kind, personID: person.id,
             otherPersonID: other, enrollmentID: intake.enrollmentID,
             organizationID: organizationID, created: intake.microseconds)))
     }
@@ -183,7 +189,7 @@ struct EnrollmentDecision: Sendable {
       try .changed(enrollment, audience: caller.kind == .partner ? caller.subject : nil))
     commit.record(
       AuditEntry(
-        actor: caller.subject, action: "enrollments.submit",
+        actor: actor, action: "enrollments.submit",
         target: "enrollments/\(enrollment.id)"))
     let message =
       isShown && (intake.by.isStaff || isSelf)

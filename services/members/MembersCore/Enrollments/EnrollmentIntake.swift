@@ -30,7 +30,8 @@ struct EnrollmentIntake: Sendable {
   let application: CheckedApplication
   let now: Date
   let enrollmentID: String
-  let duplicateIDs: [String]
+  /// The base of the identifiers of the duplicates that the application may reveal.
+  let duplicateID: String
   let numbers: [String]
   let memberCode: MemberCode
   let hashes: PersonHashes
@@ -50,7 +51,7 @@ struct EnrollmentIntake: Sendable {
     self.application = application
     self.now = now
     enrollmentID = ids.next()
-    duplicateIDs = [ids.next(), ids.next()]
+    duplicateID = ids.next()
     numbers = MemberNumber.some(from: ids)
     memberCode = MemberCode(random: ids.next())
     let data = PersonalData(
@@ -60,8 +61,6 @@ struct EnrollmentIntake: Sendable {
     (newKey, newPerson) = try keys.seal(data, personID: ids.next())
     applicationBytes = try application.message.wireBytes()
   }
-
-  var act: Act { Act(actor: by.caller.subject, now: now) }
 
   /// The instant in microseconds since 1970.
   var microseconds: Int64 { now.microseconds }

@@ -157,9 +157,10 @@ struct EnrollmentReview: Sendable {
 
   private func end(_ enrollment: StoredEnrollment, _ commit: Commit) throws -> Step<[UInt8]> {
     var commit = commit
+    let actor = enrollment.isOfApplicant ? "enrollments/\(enrollment.id)" : enrollment.caller
     commit.record(
       AuditEntry(
-        actor: by.caller.subject, action: "enrollments.\(input)",
+        actor: by.isPerson ? actor : by.caller.subject, action: "enrollments.\(input)",
         target: "enrollments/\(enrollment.id)", reason: note))
     let message =
       by.isStaff ? enrollment.message(in: by.language) : enrollment.neutralMessage

@@ -80,6 +80,12 @@ extension EnrollmentStore {
       """, [caller, created, id, limit], placed)
   }
 
+  /// Returns the enrollments of a person, oldest first. The limit exceeds what a person submits.
+  static func all(of person: String) -> Query<[PlacedEnrollment]> {
+    .all(
+      "\(selection) WHERE e.person_id = ?1 ORDER BY e.created, e.id LIMIT 10000", [person], placed)
+  }
+
   /// Returns the number of undecided enrollments of an organization.
   static func waiting(at organizationID: String) -> Query<Int> {
     .one(

@@ -29,6 +29,9 @@ struct StoredEnrollment: Sendable, Hashable {
   /// The creation in microseconds since 1970.
   var created: Int64
 
+  /// Whether a person submitted it who had proved a phone only: the caller is a keyed hash of it.
+  var isOfApplicant: Bool { caller.hasPrefix("members/") && caller != "members/\(personID)" }
+
   /// The message for callers who must not learn whether the person is known: the same for
   /// everybody.
   var neutralMessage: Enrollment {
@@ -94,6 +97,12 @@ struct DuplicateCase: Sendable, Hashable {
   enum Kind: String, Sendable {
     case phone = "PHONE"
     case nameAndBirthDate = "NAME_AND_BIRTH_DATE"
+  }
+
+  /// Returns the identifiers of the cases that one write may open: the last digit of a random one
+  /// counts them.
+  static func ids(from random: String) -> [String] {
+    (0..<2 * PersonStore.lookAlikesMax).map { random.dropLast() + String($0, radix: 16) }
   }
 
   var id: String

@@ -11,7 +11,10 @@ extension MembersService {
     let caller = try context.caller
     let size = try PageSize.rows(request.pageSize)
     let id = try ResourceName.parse(request.round, collection: "refreshRounds", field: "round")
-    _ = try await round(id, for: caller)
+    // Without its progress, which would count the whole round for each page.
+    let (held, placed) = try await database.read(
+      StaffScope.query(of: caller), RefreshStore.byID(id))
+    guard let placed, held.holds(placed.path) else { throw MembersError.refreshRoundNotFound }
     let states = try Filter.values(request.states, "states", standard: [.stale])
     let scope =
       ["ListRefreshRecords", caller.subject, id] + states.map { String($0.rawValue) }

@@ -134,15 +134,22 @@ enum RefreshStore {
       "\(record) WHERE r.round_id = ?1 AND r.member_id = ?2", [round, member], stored)
   }
 
+  /// Returns a round's records in some states: a page of each in the order of their index, because
+  /// the other records may be many.
   static func records(
     of round: String, states: [RefreshState], after member: SQLValue, limit: Int
   ) -> Query<[StoredRefreshRecord]> {
-    let list = states.map { String($0.rawValue) }.joined(separator: ", ")
-    return .all(
+    let pages = Set(states.map(\.rawValue)).sorted().map { state in
       """
-      \(record) WHERE r.round_id = ?1 AND r.member_id > ?2 AND r.state IN (\(list))
-      ORDER BY r.member_id LIMIT ?3
-      """, [round, member, limit], stored)
+      SELECT * FROM (
+        \(record) WHERE r.round_id = ?1 AND r.state = \(state) AND r.member_id > ?2
+        ORDER BY r.member_id LIMIT ?3
+      ) AS page_\(state)
+      """
+    }
+    return .all(
+      "\(pages.joined(separator: " UNION ALL ")) ORDER BY member_id LIMIT ?3",
+      [round, member, limit], stored)
   }
 
   /// The maximum number of records per round: it is opened by one statement, which blocks other

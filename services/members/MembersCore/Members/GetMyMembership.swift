@@ -5,6 +5,8 @@ import ServiceKit
 import Storage
 
 extension MembersService {
+  private static let honorsMax = 1_000
+
   /// Returns the caller's own membership, masked, with their own code and honors.
   public func getMyMembership(
     _ request: GetMyMembershipRequest, context: ServerContext

@@ -32,15 +32,21 @@ enum HonorStore {
     .first("\(selection) WHERE source_event = ?1", [event], stored)
   }
 
-  /// Returns the honors of a member and of the records merged into theirs.
-  static func of(_ member: String, limit: Int) -> Query<[StoredHonor]> {
+  /// Returns the honors of a member and of the records merged into theirs, by day, after a place.
+  static func of(
+    _ member: String, after: ListPlace = start, limit: Int
+  ) -> Query<[StoredHonor]> {
     .all(
       """
-      \(selection) WHERE member_id = ?1 OR member_id IN (
-        SELECT merged_id FROM merges WHERE survivor_id = ?1 AND undone IS NULL)
-      ORDER BY day, source_event LIMIT ?2
-      """, [member, limit], stored)
+      \(selection) WHERE (member_id = ?3 OR member_id IN (
+        SELECT merged_id FROM merges WHERE survivor_id = ?3 AND undone IS NULL))
+        AND (day, source_event) > (?1, ?2)
+      ORDER BY day, source_event LIMIT ?4
+      """, after.values + [member, limit], stored)
   }
+
+  /// The place before every honor, also one from before 1970.
+  static let start = ListPlace(number: .min, id: "")
 
   static func set(_ honor: StoredHonor) -> Statement {
     Statement(

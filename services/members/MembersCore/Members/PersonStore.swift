@@ -1,3 +1,4 @@
+import MembersV1
 import Storage
 
 /// A person as stored: personal data are sealed under the person's own key.
@@ -30,9 +31,9 @@ struct PersonHashes: Sendable, Hashable {
 enum PersonStore {
   static let table = "persons"
 
-  /// The look-alikes of a new person that were read: the oldest persons with the same phone number,
-  /// and with the same name and birth date.
-  struct LookAlikes: Sendable {
+  /// The newest persons that were read with a new person's phone number, and with the name and the
+  /// birth date.
+  struct Newest: Sendable {
     var withPhone: String?
     var withBirth: String?
   }
@@ -40,18 +41,18 @@ enum PersonStore {
   /// Inserts a new person. The hashes of the resident ID come first: the guard fails if another
   /// person has one of them, under either key.
   ///
-  /// The look-alikes are guarded, too, so that of two look-alikes enrolled concurrently by two
-  /// replicas, one is detected.
+  /// The newest look-alikes are guarded, too, so that of two look-alikes enrolled concurrently by
+  /// two replicas, one is detected.
   static func insert(
-    _ person: StoredPerson, hashes: PersonHashes, lookAlikes: LookAlikes, created: Int64,
+    _ person: StoredPerson, hashes: PersonHashes, newest: Newest, created: Int64,
     into commit: inout Commit
   ) throws {
     try commit.refuseOutdated(hashKey: hashes.key, sealed: person.wrappedKey ?? [])
     for candidate in hashes.residentID {
       commit.run(insert(candidate, place: "", of: person.id, expects: .exactly(1)))
     }
-    insertGuarded(hashes.phone, of: person.id, oldest: lookAlikes.withPhone, into: &commit)
-    insertGuarded(hashes.birth, of: person.id, oldest: lookAlikes.withBirth, into: &commit)
+    insertGuarded(hashes.phone, of: person.id, newest: newest.withPhone, into: &commit)
+    insertGuarded(hashes.birth, of: person.id, newest: newest.withBirth, into: &commit)
     commit.run(
       """
       INSERT INTO persons (
@@ -122,36 +123,36 @@ enum PersonStore {
 
   /// Inserts hashes that several persons may have.
   ///
-  /// - Parameter oldest: The expected oldest person with any of the hashes; `nil` for none.
+  /// - Parameter newest: The expected newest person with any of the hashes; `nil` for none.
   private static func insertGuarded(
-    _ hashes: [KeyedHash.Candidate], of person: String, oldest: String?, into commit: inout Commit
+    _ hashes: [KeyedHash.Candidate], of person: String, newest: String?, into commit: inout Commit
   ) {
     let others = hashes.count > 1 ? [hashes[1].digest] : []
     let values: [any SQLValueConvertible] =
-      [hashes[0].digest, person, Int64(hashes[0].key)] + others + (oldest.map { [$0] } ?? [])
-    let text = guardedInsertions[others.count * 2 + (oldest == nil ? 0 : 1)]
+      [hashes[0].digest, person, Int64(hashes[0].key)] + others + (newest.map { [$0] } ?? [])
+    let text = guardedInsertions[others.count * 2 + (newest == nil ? 0 : 1)]
     commit.run(text, values, expects: .exactly(1))
     for candidate in hashes.dropFirst() {
       commit.run(insert(candidate, place: person, of: person, expects: .exactly(1)))
     }
   }
 
-  /// The statements of ``insertGuarded(_:of:oldest:into:)``: with one key, without and with an
-  /// oldest person, and the same with two keys.
-  private static let guardedInsertions = [(0, 0), (0, 1), (1, 0), (1, 1)].map { others, oldest in
+  /// The statements of ``insertGuarded(_:of:newest:into:)``: with one key, without and with a
+  /// newest person, and the same with two keys.
+  private static let guardedInsertions = [(0, 0), (0, 1), (1, 0), (1, 1)].map { others, newest in
     let same = others == 0 ? "h.hash = v.hash" : "h.hash IN (v.hash, v.other)"
     // Most persons have no look-alike, and the absence of one is cheap to check: a scalar subquery,
     // which PostgreSQL evaluates by the index whatever its row estimate.
     let isStill =
-      oldest == 0
+      newest == 0
       ? "(SELECT h.place FROM person_hashes AS h WHERE \(same) LIMIT 1) IS NULL"
       : """
-      v.oldest = (
+      v.newest = (
         SELECT h.person_id FROM person_hashes AS h WHERE \(same)
-        ORDER BY \(created), h.person_id LIMIT 1)
+        ORDER BY \(created) DESC, h.person_id DESC LIMIT 1)
       """
     let columns =
-      ["hash", "place", "key"] + (others == 0 ? [] : ["other"]) + (oldest == 0 ? [] : ["oldest"])
+      ["hash", "place", "key"] + (others == 0 ? [] : ["other"]) + (newest == 0 ? [] : ["newest"])
     return """
       WITH v (\(columns.joined(separator: ", ")))
         AS (VALUES \(Commit.places(rows: 1, columns: columns.count)))
@@ -175,19 +176,39 @@ enum PersonStore {
   /// PostgreSQL plan made for a small table still uses the index.
   private static let created = "(SELECT p.created FROM persons AS p WHERE p.id = h.person_id)"
 
-  /// Returns the oldest person with the phone number, or with the name and birth date.
-  static func oldest(with hashes: [KeyedHash.Candidate]) -> Query<String?> {
+  /// The maximum number of persons with whom one is compared by each likeness: a phone may be that
+  /// of a whole village.
+  static let lookAlikesMax = 5
+
+  /// Returns the newest persons with the phone number, or with the name and birth date, without
+  /// merged records. An erased person has no hashes.
+  static func lookAlikes(with hashes: [KeyedHash.Candidate]) -> Query<[String]> {
+    let list = InList(hashes.map(\.digest), first: 2)
+    return .all(
+      """
+      SELECT DISTINCT h.person_id, \(created) AS created FROM person_hashes AS h
+      WHERE h.hash IN \(list.sql) AND COALESCE(
+        (SELECT m.state FROM memberships AS m WHERE m.id = h.person_id), 0
+      ) <> \(MembershipState.merged.rawValue)
+      ORDER BY created DESC, h.person_id DESC LIMIT ?1
+      """, [lookAlikesMax] + list.arguments
+    ) { row in try row.text("person_id") }
+  }
+
+  /// Returns the newest person with the phone number, or with the name and birth date, in any
+  /// state: mostly there is none, and one look-up says so.
+  static func newest(with hashes: [KeyedHash.Candidate]) -> Query<String?> {
     .keyed(
       "WITH k (hash) AS (VALUES", hashes.map(\.digest), asTable: true,
       """
       ) SELECT k.hash, (
-        SELECT min(CAST(\(created) AS TEXT) || ' ' || h.person_id)
-        FROM person_hashes AS h WHERE h.hash = k.hash) AS oldest
+        SELECT max(CAST(\(created) AS TEXT) || ' ' || h.person_id)
+        FROM person_hashes AS h WHERE h.hash = k.hash) AS newest
       FROM k
       """, column: "hash"
     ) { rows in
-      // The minimum over the keys in use; the creation times have the same number of digits.
-      try rows.compactMap { try $0.optionalText("oldest") }.min()
+      // The maximum over the keys in use; the creation times have the same number of digits.
+      try rows.compactMap { try $0.optionalText("newest") }.max()
         .map { String($0.drop { $0 != " " }.dropFirst()) }
     }
   }

@@ -57,8 +57,8 @@ struct MembersMove: Sendable {
     try commit.openPoolCases(of: pooled.map(\.1), on: terms, by: act)
   }
 
-  /// Updates memberships, guarded by each member's version, and moves their away reports and
-  /// possible duplicates.
+  /// Updates memberships, guarded by each member's version, and moves their away reports,
+  /// possible duplicates and corrections.
   private func update(_ members: [StoredMember], _ commit: inout Commit) {
     commit.run(
       """
@@ -74,6 +74,7 @@ struct MembersMove: Sendable {
       expects: .exactly(members.count))
     commit.run(AwayStore.move(members.map(\.id), to: to.id))
     commit.run(DuplicateStore.move(members.map(\.id), to: to.id))
+    commit.run(CorrectionStore.move(members.map(\.id), to: to.id))
   }
 
   private func count(

@@ -49,6 +49,7 @@ extension Commit {
     if changed.managingOrganizationID != member.managingOrganizationID {
       run(AwayStore.move([changed.id], to: changed.managingOrganizationID))
       run(DuplicateStore.move([changed.id], to: changed.managingOrganizationID))
+      run(CorrectionStore.move([changed.id], to: changed.managingOrganizationID))
     }
     log(
       changed, action, before: member, retention: retention, enrollmentID: enrollmentID, by: act

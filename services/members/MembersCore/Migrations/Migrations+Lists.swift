@@ -39,4 +39,22 @@ extension MembersMigrations {
       CREATE INDEX duplicate_cases_by_organization
         ON duplicate_cases (organization_id, state, created, id);
       """)
+
+  /// Corrections by the organization that manages the member, along with whom they move; and the
+  /// records of a refresh round by state. A person's possible duplicates and merges, in either
+  /// role, are read for an export and ended by an erasure.
+  static let ownedRows = Migration(
+    "0039 lists of corrections in a subtree, and of a refresh round's records by state",
+    sql: """
+      ALTER TABLE corrections ADD COLUMN organization_id TEXT NOT NULL DEFAULT '';
+      UPDATE corrections SET organization_id = COALESCE(
+        (SELECT m.managing_organization_id FROM memberships AS m
+          WHERE m.id = corrections.member_id), '');
+      CREATE INDEX corrections_by_organization
+        ON corrections (organization_id, state, created, id);
+      CREATE INDEX duplicate_cases_by_other ON duplicate_cases (other_person_id);
+      CREATE INDEX merges_by_merged ON merges (merged_id);
+      CREATE INDEX refresh_records_by_state
+        ON refresh_records (round_id, state, member_id, day);
+      """)
 }

@@ -67,19 +67,67 @@ enum CorrectionStore {
     .exists("SELECT correction_id FROM open_corrections WHERE member_id = ?1", [memberID])
   }
 
-  /// Returns a page of a subtree, or of one member if `range` is `nil`.
+  private static func condition(_ states: [CorrectionState]) -> String {
+    "c.state IN (\(states.map { String($0.rawValue) }.joined(separator: ", ")))"
+  }
+
+  /// Returns the rows of a list: only those of one state have an index in the order of lists.
+  static func rows(_ states: [CorrectionState]) -> ListRows {
+    states.count == 1 ? ListRows(of: "corrections AS c WHERE \(condition(states))") : .unindexed
+  }
+
+  /// Returns the place of the correction that follows on some number of others after a place; `nil`
+  /// if there are no more than those.
+  static func place(
+    after: ListPlace, states: [CorrectionState], skipping count: Int
+  ) -> Query<ListPlace?> {
+    .first(
+      """
+      SELECT c.created, c.id FROM corrections AS c
+      WHERE \(condition(states)) AND (c.created, c.id) > (?1, ?2)
+      ORDER BY c.created, c.id LIMIT 1 OFFSET \(count)
+      """, after.values
+    ) { row in ListPlace(number: try row.integer("created"), id: try row.text("id")) }
+  }
+
+  /// Returns a page of a subtree, oldest first; only the corrections before a place, if there is
+  /// one.
   static func page(
-    of range: PathRange?, member: String, states: [CorrectionState],
-    after: (created: SQLValue, id: SQLValue), limit: Int
+    of range: PathRange, states: [CorrectionState], by plan: ListPlan, before end: ListPlace?,
+    after: ListPlace, limit: Int
   ) -> Query<[PlacedCorrection]> {
-    let list = states.map { String($0.rawValue) }.joined(separator: ", ")
-    let condition = range == nil ? "c.member_id = ?4" : "o.path >= ?4 AND o.path < ?5"
-    let arguments: [any SQLValueConvertible] = range.map { [$0.first, $0.end] } ?? [member]
+    let path = plan.path("o.path")
+    // An expression, so that no plan goes by way of all members of an organization.
+    let manager = "(m.managing_organization_id || '')"
     return .all(
       """
-      \(selection) WHERE \(condition) AND c.state IN (\(list)) AND (c.created, c.id) > (?1, ?2)
+      \(columns) FROM \(plan.tables("corrections AS c")) \(member)
+      WHERE c.organization_id = o.id AND \(manager) = o.id
+        AND \(path) >= ?4 AND \(path) < ?5
+        AND \(condition(states)) AND (c.created, c.id) > (?1, ?2)
+        \(end == nil ? "" : "AND (c.created, c.id) < (?6, ?7)")
       ORDER BY c.created, c.id LIMIT ?3
-      """, [after.created, after.id, limit] + arguments, placed)
+      """, after.values + [limit, range.first, range.end] + (end?.values ?? []), placed)
+  }
+
+  /// Returns a page of one member's corrections, oldest first.
+  static func page(
+    of member: String, states: [CorrectionState], after: ListPlace, limit: Int
+  ) -> Query<[PlacedCorrection]> {
+    .all(
+      """
+      \(selection) WHERE c.member_id = ?4 AND \(condition(states))
+        AND (c.created, c.id) > (?1, ?2) ORDER BY c.created, c.id LIMIT ?3
+      """, after.values + [limit, member], placed)
+  }
+
+  /// Returns the statement that makes corrections follow their members, who are managed by another
+  /// organization now.
+  static func move(_ members: [String], to organizationID: String) -> Statement {
+    let list = InList(members, first: 2)
+    return Statement(
+      "UPDATE corrections SET organization_id = ?1 WHERE member_id IN \(list.sql)",
+      [organizationID] + list.arguments)
   }
 
   /// Inserts a correction as the member's only open one.
@@ -89,10 +137,16 @@ enum CorrectionStore {
       INSERT INTO open_corrections (member_id, correction_id) VALUES (?1, ?2)
       ON CONFLICT (member_id) DO NOTHING
       """, [stored.memberID, stored.id], expects: .exactly(1))
+    // Before the organization is read: a concurrent move of the member waits for this commit, and
+    // moves the correction too, or this one waits for the move.
+    commit.run(
+      "UPDATE memberships SET version = version WHERE id = ?1", [stored.memberID],
+      expects: .exactly(1))
     commit.run(
       """
-      INSERT INTO corrections (id, member_id, state, data, version, created)
-      VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+      INSERT INTO corrections (id, member_id, state, data, version, created, organization_id)
+      VALUES (?1, ?2, ?3, ?4, ?5, ?6, (
+        SELECT m.managing_organization_id FROM memberships AS m WHERE m.id = ?2))
       """,
       [
         stored.id, stored.memberID, stored.progress.state.rawValue, stored.data, stored.version,
@@ -112,11 +166,15 @@ enum CorrectionStore {
       expects: .exactly(1))
   }
 
-  private static let selection = """
+  private static let columns = """
     SELECT c.id AS correction_id, c.member_id, c.state AS correction_state, c.data, \
-    c.version AS correction_version, c.created AS correction_created, \(MemberStore.columns) \
-    FROM corrections AS c JOIN memberships AS m ON m.id = c.member_id \
-    JOIN persons AS p ON p.id = m.id \
+    c.version AS correction_version, c.created AS correction_created, \(MemberStore.columns)
+    """
+  private static let member = """
+    JOIN memberships AS m ON m.id = c.member_id JOIN persons AS p ON p.id = m.id
+    """
+  private static let selection = """
+    \(columns) FROM corrections AS c \(member) \
     JOIN organizations AS o ON o.id = m.managing_organization_id
     """
 

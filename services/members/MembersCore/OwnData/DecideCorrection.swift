@@ -23,7 +23,7 @@ extension MembersService {
     let now = clock.now
     let act = Act(actor: caller.subject, now: now)
     let (keys, etag, isAccepted) = (keys, request.etag, request.accept)
-    let caseIDs = [ids.next(), ids.next()]
+    let caseIDs = DuplicateCase.ids(from: ids.next())
     let audit = AuditEntry(
       actor: caller.subject, action: isAccepted ? "corrections.accept" : "corrections.decline",
       target: request.name, reason: reason ?? "")
@@ -80,8 +80,8 @@ private struct CorrectionDecision: Sendable {
     let corrected = try sealed(after, of: person, key)
     let decision = self
     return .read(
-      PersonStore.holders(of: new.residentID), PersonStore.oldest(with: new.phone),
-      PersonStore.oldest(with: new.birth), PersonalDataStore.newestApplication(of: person.id)
+      PersonStore.holders(of: new.residentID), PersonStore.lookAlikes(with: new.phone),
+      PersonStore.lookAlikes(with: new.birth), PersonalDataStore.newestApplication(of: person.id)
     ) { holders, withPhone, withBirth, application in
       // A record merged into the person's keeps its own resident ID, which an undo restores.
       guard holders.allSatisfy({ $0 == person.id }) else { throw MembersError.residentIDTaken }
@@ -96,24 +96,21 @@ private struct CorrectionDecision: Sendable {
       PersonStore.remove(old, of: person.id, into: &commit)
       PersonStore.insert(new, of: person.id, isNew: true, into: &commit)
       commit.run(PersonStore.correct(person, to: corrected, hashKey: new.key))
-      let alike: [(DuplicateCase.Kind, String?)] = [
-        (.phone, old.phone == new.phone ? nil : withPhone),
-        (.nameAndBirthDate, old.birth == new.birth ? nil : withBirth),
-      ]
+      var alike: [(DuplicateCase.Kind, String)] = []
+      if old.phone != new.phone { for id in withPhone { alike.append((.phone, id)) } }
+      if old.birth != new.birth { for id in withBirth { alike.append((.nameAndBirthDate, id)) } }
       return try decision.end(commit, cases: decision.cases(alike, enrollmentID: application))
     }
   }
 
   /// Returns the duplicates of the persons whom the corrected one resembles.
   private func cases(
-    _ alike: [(DuplicateCase.Kind, String?)], enrollmentID: String?
+    _ alike: [(DuplicateCase.Kind, String)], enrollmentID: String?
   ) -> [DuplicateCase] {
     zip(caseIDs, alike).compactMap { id, other in
-      guard let otherID = other.1, otherID != placed.known.person.id, let enrollmentID else {
-        return nil
-      }
+      guard other.1 != placed.known.person.id, let enrollmentID else { return nil }
       return DuplicateCase(
-        id: id, kind: other.0, personID: placed.known.person.id, otherPersonID: otherID,
+        id: id, kind: other.0, personID: placed.known.person.id, otherPersonID: other.1,
         enrollmentID: enrollmentID,
         organizationID: placed.known.member.managingOrganizationID, created: act.microseconds)
     }

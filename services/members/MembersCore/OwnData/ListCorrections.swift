@@ -18,11 +18,9 @@ extension MembersService {
     let scope =
       ["ListCorrections", caller.subject, range?.first ?? member]
       + states.map { "\($0.rawValue)" }
-    let after = try keys.pages.decode(request.pageToken, scope: scope)
-    let page = try await database.read(
-      CorrectionStore.page(
-        of: range, member: member, states: states,
-        after: (after?.first ?? .integer(0), after?.last ?? .text("")), limit: size + 1))
+    let after = try ListPlace(keys.pages.decode(request.pageToken, scope: scope))
+    let page = try await corrections(
+      of: range, member, states, after: after, limit: size + 1)
     var response = ListCorrectionsResponse()
     response.corrections = try page.prefix(size).map { placed in
       var message = placed.correction.message
@@ -37,5 +35,23 @@ extension MembersService {
       response.nextPageToken = try keys.pages.encode([last.created, last.id], scope: scope)
     }
     return response
+  }
+
+  /// - Parameter range: The subtree; `nil` for one member.
+  private func corrections(
+    of range: PathRange?, _ member: String, _ states: [CorrectionState], after: ListPlace,
+    limit: Int
+  ) async throws -> [PlacedCorrection] {
+    guard let range else {
+      return try await database.read(
+        CorrectionStore.page(of: member, states: states, after: after, limit: limit))
+    }
+    return try await orderedPage(
+      of: range, limit: limit, CorrectionStore.rows(states),
+      { CorrectionStore.place(after: after, states: states, skipping: $0) },
+      {
+        CorrectionStore.page(
+          of: range, states: states, by: $0, before: $1, after: after, limit: limit)
+      })
   }
 }

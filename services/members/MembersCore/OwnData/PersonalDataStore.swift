@@ -1,34 +1,9 @@
-import GoogleProtobuf
 import MembersV1
 import ServiceKit
 import Storage
 
-/// The SQL of personal data other than memberships, for export and erasure.
+/// The SQL of personal data other than memberships, for erasure and, in an extension, for export.
 enum PersonalDataStore {
-  /// An application as stored.
-  struct Application: Sendable {
-    /// The message without the application itself.
-    var message: PersonalApplication
-    /// The application, sealed under the person's key.
-    var sealed: [UInt8]
-  }
-
-  /// Returns all applications of a person, oldest first. The limit exceeds what a person submits.
-  static func applications(of person: String) -> Query<[Application]> {
-    .all(
-      """
-      SELECT id, state, created, application FROM enrollments WHERE person_id = ?1
-      ORDER BY created, id LIMIT 10000
-      """, [person]
-    ) { row in
-      var message = PersonalApplication()
-      message.name = "enrollments/\(try row.text("id"))"
-      message.state = EnrollmentState(rawValue: try row.int32("state"))
-      message.createTime = Timestamp(microseconds: try row.integer("created"))
-      return Application(message: message, sealed: try row.blob("application"))
-    }
-  }
-
   /// Returns the last application of a person.
   static func newestApplication(of person: String) -> Query<String?> {
     .first(
@@ -69,6 +44,7 @@ enum PersonalDataStore {
     PersonStore.remove(hashes, of: id, into: &commit)
     try open.end(of: id, into: &commit)
     commit.run("UPDATE enrollments SET application = ?2 WHERE person_id = ?1", [id, nothing])
+    eraseSubjects(of: id, into: &commit)
     commit.run("DELETE FROM open_enrollments WHERE person_id = ?1", [id])
     // After the enrollments, because one approved concurrently creates a membership.
     commit.run(
@@ -82,6 +58,33 @@ enum PersonalDataStore {
       DELETE FROM duplicate_cases
       WHERE (person_id = ?1 OR other_person_id = ?1) AND state = ?2
       """, [id, DuplicateState.open.word])
+  }
+}
+
+extension PersonalDataStore {
+  /// Replaces an applicant's subject, which is a keyed hash of the phone, by the application. Only
+  /// stores of before 2026-11-23 have it in the logs too, and in the audit log for good.
+  private static func eraseSubjects(of id: String, into commit: inout Commit) {
+    let (member, applicants) = ("members/\(id)", "LIKE 'members/%'")
+    commit.run(
+      """
+      UPDATE enrollments SET caller = 'enrollments/' || id
+      WHERE person_id = ?1 AND caller <> ?2 AND caller \(applicants)
+      """, [id, member])
+    commit.run(
+      """
+      UPDATE membership_log SET actor = 'enrollments/' || COALESCE(enrollment_id, '')
+      WHERE member_id = ?1 AND actor <> ?2 AND actor \(applicants)
+      """, [id, member])
+    // Open and ended cases have an index each.
+    for states in ["1, 2", "3, 4"] {
+      commit.run(
+        """
+        UPDATE pool_case_log SET actor = 'enrollments/' WHERE case_id IN (
+          SELECT id FROM pool_cases WHERE member_id = ?1 AND state IN (\(states))
+        ) AND actor <> ?2 AND actor \(applicants)
+        """, [id, member])
+    }
   }
 }
 

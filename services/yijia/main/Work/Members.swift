@@ -147,7 +147,12 @@ struct Members: AsyncParsableCommand {
     func send(
       _ request: ListHonorsRequest, _ client: SuiteClient
     ) async throws -> ListHonorsResponse? {
-      let found = try await client.members.listHonors(request, options: client.options)
+      var (request, found) = (request, ListHonorsResponse())
+      repeat {
+        let page = try await client.members.listHonors(request, options: client.options)
+        found.honors += page.honors
+        request.pageToken = page.nextPageToken
+      } while !request.pageToken.isEmpty
       return found.honors.isEmpty ? nil : found
     }
   }

@@ -13,9 +13,10 @@ extension Members {
     static let configuration = CommandConfiguration(
       abstract: "Write all data of a person in full, at their wish: a line of JSON for each item.",
       discussion: """
-        The record is followed by its applications, log, cases, transfers, corrections, away \
-        reports, honors and outreach entries; records that were merged into it come next. A person \
-        who applied and never became a member is named by an application.
+        The record is followed by its applications, log, cases with their log, transfers, \
+        corrections, away reports, refresh records, honors, outreach entries, possible duplicates \
+        and merges; records that were merged into it come next. A person who applied and never \
+        became a member is named by an application.
         Example: yijia members export 23456789013 --reason "asked for in writing" --to person.json
         """)
 

@@ -135,7 +135,7 @@ const members = {
       columns: "date action toState managingOrganization group actor",
     },
     {
-      title: ["荣誉", "Honors"], path: "/v1/members/*/honors", items: "honors", unpaged: true,
+      title: ["荣誉", "Honors"], path: "/v1/members/*/honors", items: "honors",
       columns: "title date revoked",
     },
   ],
