@@ -67,7 +67,8 @@ extension DuplicateFacts {
     let isMoved = receiver.id != merged.member.managingOrganizationID
     let restored = try commit.change(
       merged.member, .undoMerge,
-      former: isMoved && merge.former == .active ? .pooled : merge.former,
+      // In a pool, also one that took the record over, a member has a case instead of a union.
+      former: receiver.kind == .holdingPool && merge.former == .active ? .pooled : merge.former,
       to: isMoved ? receiver.id : nil, by: act)
     // A pooled member has a case; the previous one ended with the merge.
     if restored.state == .pooled {
