@@ -13,7 +13,7 @@ public enum MembersMigrations {
     subtreeCounters, coverage, rosterQuotas, units, away, freshness,
     outreach, olderHashes, awayManagers, unitMoves, employerClaims,
     regionRules, mergedTransfers, awayReviewers, waitingRows, unitThresholds,
-    rareRows,
+    rareRows, mergedItems,
   ]
 
   static let organizations = Migration(
