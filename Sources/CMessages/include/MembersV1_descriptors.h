@@ -9,8 +9,8 @@ extern const uint8_t MembersV1__file_set[68928];
 static inline const uint8_t *MembersV1__file_set_start(void) { return MembersV1__file_set; }
 static inline size_t MembersV1__file_set_count(void) { return 68928; }
 
-extern const uint8_t MembersV1__comments[107642];
+extern const uint8_t MembersV1__comments[108676];
 static inline const uint8_t *MembersV1__comments_start(void) { return MembersV1__comments; }
-static inline size_t MembersV1__comments_count(void) { return 107641; }
+static inline size_t MembersV1__comments_count(void) { return 108675; }
 
 #endif
