@@ -1,5 +1,7 @@
 import Foundation
+import GoogleProtobuf
 import MembersV1
+import Protobuf
 import ServiceKit
 import Storage
 import Testing

@@ -1,5 +1,6 @@
 import Foundation
 import MembersV1
+import Protobuf
 import RPC
 import ServiceKit
 import Storage

@@ -1,5 +1,6 @@
 import Foundation
 import MembersV1
+import Protobuf
 import ServiceKit
 import Storage
 import Testing
