@@ -145,7 +145,7 @@ func refusal<Result>(_ call: () async throws -> Result) async throws -> String {
 }
 
 /// States the caller.
-private struct StatedCaller: ServerInterceptor {
+struct StatedCaller: ServerInterceptor {
   let caller: Caller
 
   func intercept(_ context: ServerContext, next: () async throws -> Void) async throws {

@@ -127,7 +127,7 @@ struct MoveTests {
 }
 
 extension Harness {
-  fileprivate func named(_ externalID: String) async throws -> String {
+  func named(_ externalID: String) async throws -> String {
     var request = ListOrganizationsRequest()
     request.pageSize = 1_000
     let all = try await client(.administrator).listOrganizations(request).organizations

@@ -14,8 +14,10 @@ struct PersonalDataTests {
   @Test("every input in every state of a correction has the result of the table")
   func correctionStates() {
     let table: [(CorrectionState, [CorrectionState?])] = [
-      (.unspecified, [nil, nil, nil]), (.requested, [.accepted, .declined, .cancelled]),
-      (.accepted, [nil, nil, nil]), (.declined, [nil, nil, nil]), (.cancelled, [nil, nil, nil]),
+      (.unspecified, [nil, nil, nil, nil]),
+      (.requested, [.accepted, .declined, .cancelled, nil]),
+      (.accepted, [nil, nil, nil, nil]), (.declined, [nil, nil, nil, nil]),
+      (.cancelled, [nil, nil, nil, .requested]),
     ]
     #expect(Set(table.map(\.0)) == Set(CorrectionState.allCases))
     for (state, outcomes) in table {

@@ -92,6 +92,29 @@ struct RefreshRoundTests {
     }
   }
 
+  @Test("a retried opening gets the first reply, whatever became of the round since")
+  func retried() async throws {
+    try await Harness.run { harness in
+      let names = try await harness.plantTree()
+      let member = try await harness.submit(Applicant.application(1), as: .administrator).member
+      _ = try await harness.submit(Applicant.application(2), as: .administrator)
+      let client = try harness.client(.staff(names["quegou"] ?? "", role: .clerk))
+      var open = OpenRefreshRoundRequest()
+      (open.requestID, open.dueDate, open.allRecords) = (UUID().uuidString, .day(20_800), true)
+      let first = try await client.openRefreshRound(open)
+      #expect(first.round?.staleRecords == 2)
+      _ = try await client.confirmMember(
+        .with { ($0.requestID, $0.name) = (UUID().uuidString, member) })
+      #expect(try await client.openRefreshRound(open) == first)
+      _ = try await client.closeRefreshRound(
+        .with { ($0.requestID, $0.name) = (UUID().uuidString, first.round?.name ?? "") })
+      #expect(try await client.openRefreshRound(open) == first)
+      open.allRecords = false
+      #expect(
+        try await refusal { try await client.openRefreshRound(open) } == "REQUEST_ID_REUSED")
+    }
+  }
+
   @Test("a member reads their own honors, in a list and with their membership")
   func honors() async throws {
     try await Harness.run { harness in

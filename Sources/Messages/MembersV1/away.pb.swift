@@ -18,7 +18,8 @@ public enum AwayState: Enumeration {
   case returned
   /// Sent back, because something is wrong or missing.
   case returnedForFix
-  /// The membership ended, or the person was erased, before the member returned.
+  /// The membership ended, or the person was erased, before the member returned. If the membership
+  /// ended by a merge that is undone, the report is again what it was.
   case ended
   /// A number that the contract did not know when this was built.
   case unrecognized(Int32)

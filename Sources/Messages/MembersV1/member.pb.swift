@@ -144,7 +144,7 @@ public enum MembershipAction: Enumeration {
   case transferred
   /// Retained while jobless or retired.
   case retained
-  /// Reactivated after being retained.
+  /// Reactivated after being retained; POOLED if a pool kept the member.
   case restored
   /// Left.
   case left

@@ -87,12 +87,13 @@ public protocol MembersServiceProtocol: RPCService {
   ) async throws -> ResumeOrganizationResponse
 
   /// Dissolves an organization, which is final. On request its members move to the holding pool in
-  /// the same commit. Idempotent by request id.
+  /// the same commit. Open pool cases assigned to it wait again; those that it keeps are kept by the
+  /// organization above it. Idempotent by request id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
   /// ORGANIZATION_DISSOLVED, ORGANIZATION_HAS_CHILDREN (dissolve or move them first),
   /// ORGANIZATION_HAS_MEMBERS (without pool_members), ORGANIZATION_HAS_APPLICATIONS (decide the
   /// pending ones first; metadata: applications), NO_RECEIVER (there is no pool), TOO_MANY_MEMBERS
-  /// (more than 50,000: transfer some first).
+  /// (more than 50,000, or so many pool cases: transfer or assign some first).
   /// Callers: administrators of a higher level.
   nonisolated(nonsending) func dissolveOrganization(
     _ request: DissolveOrganizationRequest, context: ServerContext
@@ -290,14 +291,15 @@ public protocol MembersServiceProtocol: RPCService {
     _ request: GetMemberCodeRequest, context: ServerContext
   ) async throws -> GetMemberCodeResponse
 
-  /// Retains the membership of an active member who is jobless or retired (保留会籍). Idempotent by
-  /// request id. Errors: NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE;
-  /// ABORTED / ETAG_MISMATCH. Callers: clerks.
+  /// Retains the membership of an active member who is jobless or retired (保留会籍), which cancels an
+  /// open transfer. Idempotent by request id. Errors: NOT_FOUND / MEMBER_NOT_FOUND;
+  /// FAILED_PRECONDITION / MEMBERSHIP_STATE; ABORTED / ETAG_MISMATCH. Callers: clerks.
   nonisolated(nonsending) func retainMember(
     _ request: RetainMemberRequest, context: ServerContext
   ) async throws -> RetainMemberResponse
 
-  /// Reactivates a retained membership. Idempotent by request id.
+  /// Reactivates a retained membership. A member whose union was dissolved meanwhile is kept by a
+  /// pool, and becomes POOLED there, with a case. Idempotent by request id.
   /// Errors: NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE; ABORTED /
   /// ETAG_MISMATCH. Callers: clerks.
   nonisolated(nonsending) func restoreMember(
@@ -443,17 +445,19 @@ public protocol MembersServiceProtocol: RPCService {
 
   /// Judges a possible duplicate: as two persons, or as one, whose records are merged into the
   /// survivor. The survivor gets the earlier join date; the other record's number, codes and
-  /// resident ID resolve to the survivor. Idempotent by request id. Errors: NOT_FOUND /
-  /// DUPLICATE_NOT_FOUND; INVALID_ARGUMENT / INVALID_FIELDS (survivor: NOT_A_PARTY);
-  /// FAILED_PRECONDITION / DUPLICATE_STATE, MEMBERSHIP_STATE if one of them is not a live member,
-  /// MERGED_RECORDS if other records are merged into the one to be merged; ABORTED / ETAG_MISMATCH.
-  /// Callers: clerks with both in their subtree.
+  /// resident ID resolve to the survivor. The other record's open transfer and correction are
+  /// cancelled, and its open away report ends; an undo opens them again. Idempotent by request id.
+  /// Errors: NOT_FOUND / DUPLICATE_NOT_FOUND; INVALID_ARGUMENT / INVALID_FIELDS (survivor:
+  /// NOT_A_PARTY); FAILED_PRECONDITION / DUPLICATE_STATE, MEMBERSHIP_STATE if one of them is not a
+  /// live member, MERGED_RECORDS if other records are merged into the one to be merged; ABORTED /
+  /// ETAG_MISMATCH. Callers: clerks with both in their subtree.
   nonisolated(nonsending) func judgeDuplicate(
     _ request: JudgeDuplicateRequest, context: ServerContext
   ) async throws -> JudgeDuplicateResponse
 
-  /// Undoes a merge: restores both records; a record whose union was dissolved meanwhile returns to
-  /// the holding pool. Idempotent by request id.
+  /// Undoes a merge: restores both records, with the transfer, the correction and the away report
+  /// that the merge ended; a record whose union was dissolved meanwhile returns to the holding pool.
+  /// Idempotent by request id.
   /// Errors: NOT_FOUND / DUPLICATE_NOT_FOUND; FAILED_PRECONDITION / DUPLICATE_STATE,
   /// ORGANIZATION_NOT_ACTIVE if the record's union receives no members at present, NO_RECEIVER if
   /// there is no pool; ABORTED / ETAG_MISMATCH. Callers: clerks with both in their subtree.
@@ -469,7 +473,8 @@ public protocol MembersServiceProtocol: RPCService {
 
   /// Requests a correction of a name, resident ID or phone number. A person has at most one open
   /// correction. Idempotent by request id. Errors: INVALID_ARGUMENT / INVALID_FIELDS (as for an
-  /// application); NOT_FOUND / MEMBER_NOT_FOUND; ALREADY_EXISTS / CORRECTION_OPEN.
+  /// application); NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE for a record
+  /// that is merged into another; ALREADY_EXISTS / CORRECTION_OPEN.
   /// Callers: members, for themselves; clerks, on their behalf.
   nonisolated(nonsending) func requestCorrection(
     _ request: RequestCorrectionRequest, context: ServerContext
@@ -820,9 +825,10 @@ public protocol MembersServiceProtocol: RPCService {
   /// Changes the settings of a region, with a field mask and an etag. Idempotent by request id. They
   /// apply from the next application on; a lower unit threshold opens the indexes of units that have
   /// reached it.
-  /// Errors: INVALID_ARGUMENT / INVALID_FIELDS (settings.rules: INVALID_RULES; settings.etag:
-  /// REQUIRED …); NOT_FOUND / REGION_NOT_FOUND, ORGANIZATION_NOT_FOUND (the custodian); ABORTED /
-  /// ETAG_MISMATCH; PERMISSION_DENIED / OUT_OF_SCOPE.
+  /// Errors: INVALID_ARGUMENT / INVALID_FIELDS (settings.rules: INVALID_RULES;
+  /// settings.pool_custodian: ORGANIZATION_DISSOLVED; settings.etag: REQUIRED …); NOT_FOUND /
+  /// REGION_NOT_FOUND, ORGANIZATION_NOT_FOUND (the custodian); ABORTED / ETAG_MISMATCH;
+  /// PERMISSION_DENIED / OUT_OF_SCOPE.
   /// Callers: administrators of the whole tree, or of a regional federation of the region or of one
   /// that contains it.
   nonisolated(nonsending) func updateRegionSettings(
@@ -837,7 +843,8 @@ public protocol MembersServiceProtocol: RPCService {
 
   /// Moves members to the unions of rule 1 or 2 to which they belong, in one commit, by the current
   /// rules. Idempotent by request id. Errors: PERMISSION_DENIED / OUT_OF_SCOPE if such a union is
-  /// out of the caller's scope. Callers: clerks.
+  /// out of the caller's scope; FAILED_PRECONDITION / NO_INDIVIDUAL_MEMBERS. Nobody is moved then;
+  /// the metadata name the member and to_organization. Callers: clerks.
   nonisolated(nonsending) func applyRerouting(
     _ request: ApplyReroutingRequest, context: ServerContext
   ) async throws -> ApplyReroutingResponse
@@ -2600,12 +2607,13 @@ public struct MembersServiceClient: Sendable {
   }
 
   /// Dissolves an organization, which is final. On request its members move to the holding pool in
-  /// the same commit. Idempotent by request id.
+  /// the same commit. Open pool cases assigned to it wait again; those that it keeps are kept by the
+  /// organization above it. Idempotent by request id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
   /// ORGANIZATION_DISSOLVED, ORGANIZATION_HAS_CHILDREN (dissolve or move them first),
   /// ORGANIZATION_HAS_MEMBERS (without pool_members), ORGANIZATION_HAS_APPLICATIONS (decide the
   /// pending ones first; metadata: applications), NO_RECEIVER (there is no pool), TOO_MANY_MEMBERS
-  /// (more than 50,000: transfer some first).
+  /// (more than 50,000, or so many pool cases: transfer or assign some first).
   /// Callers: administrators of a higher level.
   public func dissolveOrganization(
     _ request: DissolveOrganizationRequest, options: CallOptions = CallOptions()
@@ -2890,9 +2898,9 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Retains the membership of an active member who is jobless or retired (保留会籍). Idempotent by
-  /// request id. Errors: NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE;
-  /// ABORTED / ETAG_MISMATCH. Callers: clerks.
+  /// Retains the membership of an active member who is jobless or retired (保留会籍), which cancels an
+  /// open transfer. Idempotent by request id. Errors: NOT_FOUND / MEMBER_NOT_FOUND;
+  /// FAILED_PRECONDITION / MEMBERSHIP_STATE; ABORTED / ETAG_MISMATCH. Callers: clerks.
   public func retainMember(
     _ request: RetainMemberRequest, options: CallOptions = CallOptions()
   ) async throws -> RetainMemberResponse {
@@ -2901,7 +2909,8 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Reactivates a retained membership. Idempotent by request id.
+  /// Reactivates a retained membership. A member whose union was dissolved meanwhile is kept by a
+  /// pool, and becomes POOLED there, with a case. Idempotent by request id.
   /// Errors: NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE; ABORTED /
   /// ETAG_MISMATCH. Callers: clerks.
   public func restoreMember(
@@ -3120,11 +3129,12 @@ public struct MembersServiceClient: Sendable {
 
   /// Judges a possible duplicate: as two persons, or as one, whose records are merged into the
   /// survivor. The survivor gets the earlier join date; the other record's number, codes and
-  /// resident ID resolve to the survivor. Idempotent by request id. Errors: NOT_FOUND /
-  /// DUPLICATE_NOT_FOUND; INVALID_ARGUMENT / INVALID_FIELDS (survivor: NOT_A_PARTY);
-  /// FAILED_PRECONDITION / DUPLICATE_STATE, MEMBERSHIP_STATE if one of them is not a live member,
-  /// MERGED_RECORDS if other records are merged into the one to be merged; ABORTED / ETAG_MISMATCH.
-  /// Callers: clerks with both in their subtree.
+  /// resident ID resolve to the survivor. The other record's open transfer and correction are
+  /// cancelled, and its open away report ends; an undo opens them again. Idempotent by request id.
+  /// Errors: NOT_FOUND / DUPLICATE_NOT_FOUND; INVALID_ARGUMENT / INVALID_FIELDS (survivor:
+  /// NOT_A_PARTY); FAILED_PRECONDITION / DUPLICATE_STATE, MEMBERSHIP_STATE if one of them is not a
+  /// live member, MERGED_RECORDS if other records are merged into the one to be merged; ABORTED /
+  /// ETAG_MISMATCH. Callers: clerks with both in their subtree.
   public func judgeDuplicate(
     _ request: JudgeDuplicateRequest, options: CallOptions = CallOptions()
   ) async throws -> JudgeDuplicateResponse {
@@ -3133,8 +3143,9 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Undoes a merge: restores both records; a record whose union was dissolved meanwhile returns to
-  /// the holding pool. Idempotent by request id.
+  /// Undoes a merge: restores both records, with the transfer, the correction and the away report
+  /// that the merge ended; a record whose union was dissolved meanwhile returns to the holding pool.
+  /// Idempotent by request id.
   /// Errors: NOT_FOUND / DUPLICATE_NOT_FOUND; FAILED_PRECONDITION / DUPLICATE_STATE,
   /// ORGANIZATION_NOT_ACTIVE if the record's union receives no members at present, NO_RECEIVER if
   /// there is no pool; ABORTED / ETAG_MISMATCH. Callers: clerks with both in their subtree.
@@ -3158,7 +3169,8 @@ public struct MembersServiceClient: Sendable {
 
   /// Requests a correction of a name, resident ID or phone number. A person has at most one open
   /// correction. Idempotent by request id. Errors: INVALID_ARGUMENT / INVALID_FIELDS (as for an
-  /// application); NOT_FOUND / MEMBER_NOT_FOUND; ALREADY_EXISTS / CORRECTION_OPEN.
+  /// application); NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE for a record
+  /// that is merged into another; ALREADY_EXISTS / CORRECTION_OPEN.
   /// Callers: members, for themselves; clerks, on their behalf.
   public func requestCorrection(
     _ request: RequestCorrectionRequest, options: CallOptions = CallOptions()
@@ -3689,9 +3701,10 @@ public struct MembersServiceClient: Sendable {
   /// Changes the settings of a region, with a field mask and an etag. Idempotent by request id. They
   /// apply from the next application on; a lower unit threshold opens the indexes of units that have
   /// reached it.
-  /// Errors: INVALID_ARGUMENT / INVALID_FIELDS (settings.rules: INVALID_RULES; settings.etag:
-  /// REQUIRED …); NOT_FOUND / REGION_NOT_FOUND, ORGANIZATION_NOT_FOUND (the custodian); ABORTED /
-  /// ETAG_MISMATCH; PERMISSION_DENIED / OUT_OF_SCOPE.
+  /// Errors: INVALID_ARGUMENT / INVALID_FIELDS (settings.rules: INVALID_RULES;
+  /// settings.pool_custodian: ORGANIZATION_DISSOLVED; settings.etag: REQUIRED …); NOT_FOUND /
+  /// REGION_NOT_FOUND, ORGANIZATION_NOT_FOUND (the custodian); ABORTED / ETAG_MISMATCH;
+  /// PERMISSION_DENIED / OUT_OF_SCOPE.
   /// Callers: administrators of the whole tree, or of a regional federation of the region or of one
   /// that contains it.
   public func updateRegionSettings(
@@ -3714,7 +3727,8 @@ public struct MembersServiceClient: Sendable {
 
   /// Moves members to the unions of rule 1 or 2 to which they belong, in one commit, by the current
   /// rules. Idempotent by request id. Errors: PERMISSION_DENIED / OUT_OF_SCOPE if such a union is
-  /// out of the caller's scope. Callers: clerks.
+  /// out of the caller's scope; FAILED_PRECONDITION / NO_INDIVIDUAL_MEMBERS. Nobody is moved then;
+  /// the metadata name the member and to_organization. Callers: clerks.
   public func applyRerouting(
     _ request: ApplyReroutingRequest, options: CallOptions = CallOptions()
   ) async throws -> ApplyReroutingResponse {

@@ -14,7 +14,8 @@ public enum CorrectionState: Enumeration {
   case accepted
   /// Declined; the data are unchanged.
   case declined
-  /// Canceled, because the person was erased.
+  /// Canceled, because the person was erased, or the record merged into another one of the person;
+  /// REQUESTED again if that merge is undone.
   case cancelled
   /// A number that the contract did not know when this was built.
   case unrecognized(Int32)

@@ -85,7 +85,7 @@ public struct PoolCase: Message {
   public var dueDate: GoogleType.Date?
   /// The number of escalations.
   public var level: Int32 = 0
-  /// The number of returns by a union.
+  /// The number of returns by a union; not its release when the union is dissolved.
   public var returns: Int32 = 0
   /// The time of opening.
   public var createTime: GoogleProtobuf.Timestamp?

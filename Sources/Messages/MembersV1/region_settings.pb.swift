@@ -20,7 +20,7 @@ public struct RegionSettings: Message {
   /// The days until a case of the region's holding pools is escalated one level; 1 to 365.
   public var poolDays: Int32 = 0
   /// The external id of the organization that keeps the region's holding pools; empty for the one
-  /// above each pool.
+  /// above each pool, which keeps them also if this organization was dissolved.
   public var poolCustodian: String = ""
   /// The days that the receiver of a transfer has to decide, and then the level above it; 1 to 180.
   public var transferDays: Int32 = 0

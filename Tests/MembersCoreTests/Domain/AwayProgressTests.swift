@@ -30,6 +30,20 @@ struct AwayProgressTests {
     }
   }
 
+  @Test("a report that ended is what it was if the merge is undone, and stays ended otherwise")
+  func awayRestored() throws {
+    for former in AwayState.allCases {
+      var progress = AwayProgress(.ended, former: former)
+      if [.reported, .returnedForFix, .filed, .away].contains(former) {
+        try progress.apply(.restore)
+        #expect(progress.state == former)
+      } else {
+        #expect(throws: MembersError.awayState) { try progress.apply(.restore) }
+        #expect(progress.state == .ended)
+      }
+    }
+  }
+
   private static let records: [RefreshState: [RefreshProgress.Input: RefreshState]] = [
     .stale: [.confirm: .confirmed, .notReached: .unreachable, .end: .ended],
     .unreachable: [.confirm: .confirmed, .notReached: .unreachable, .end: .ended],

@@ -6,17 +6,17 @@ import Testing
 @Suite("The states of a membership")
 struct MembershipTests {
   /// The state after each input (in the order of `Input.allCases`: join, joinPool, place, pool,
-  /// transfer, retain, restore, leave, expel, die, merge, undoMerge, update, erase) in each state.
-  /// `-`: the input is refused; `!`: the membership is closed.
+  /// transfer, retain, restore, restoreToPool, leave, expel, die, merge, undoMerge, update, erase)
+  /// in each state. `-`: the input is refused; `!`: the membership is closed.
   static let table: [(MembershipState, String)] = [
-    (.unspecified, "A P - - - - - - - - - - - -"),
-    (.pooled, "- - A - A - - L X D M - P -"),
-    (.active, "- - - P A R - L X D M - A -"),
-    (.retained, "- - - - - - A L X D M - R -"),
-    (.left, "A P - - - - - - - - - - - L"),
-    (.expelled, "! ! - - - - - - - - - - - X"),
-    (.deceased, "! ! - - - - - - - - - - - D"),
-    (.merged, "! ! - - - - - - - - - R - M"),
+    (.unspecified, "A P - - - - - - - - - - - - -"),
+    (.pooled, "- - A - A - - - L X D M - P -"),
+    (.active, "- - - P A R - - L X D M - A -"),
+    (.retained, "- - - - - - A P L X D M - R -"),
+    (.left, "A P - - - - - - - - - - - - L"),
+    (.expelled, "! ! - - - - - - - - - - - - X"),
+    (.deceased, "! ! - - - - - - - - - - - - D"),
+    (.merged, "! ! - - - - - - - - - - R - M"),
   ]
 
   private static let letters: [Character: MembershipState] = [

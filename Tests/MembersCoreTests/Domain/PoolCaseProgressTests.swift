@@ -5,14 +5,14 @@ import Testing
 
 @Suite("The states of a pool case")
 struct PoolCaseProgressTests {
-  /// The state after each input (assign, confirm, giveBack, escalate, close) in each state, on the
-  /// due day and on the day after. `-`: the input is refused.
+  /// The state after each input (assign, confirm, giveBack, loseReceiver, escalate, close) in each
+  /// state, on the due day and on the day after. `-`: the input is refused.
   static let table: [(PoolCaseState, onDueDay: String, dayAfter: String)] = [
-    (.unspecified, "- - - - -", "- - - - -"),
-    (.waiting, "A - - - X", "A - - W X"),
-    (.assigned, "- C W - X", "- C W A X"),
-    (.confirmed, "- - - - -", "- - - - -"),
-    (.closed, "- - - - -", "- - - - -"),
+    (.unspecified, "- - - - - -", "- - - - - -"),
+    (.waiting, "A - - - - X", "A - - - W X"),
+    (.assigned, "- C W W - X", "- C W W A X"),
+    (.confirmed, "- - - - - -", "- - - - - -"),
+    (.closed, "- - - - - -", "- - - - - -"),
   ]
 
   private static let letters: [Character: PoolCaseState] = [

@@ -112,11 +112,7 @@ enum AwayStore {
 
   /// Inserts a report as the member's only open one.
   static func insert(_ report: StoredAwayReport, into commit: inout Commit) {
-    commit.run(
-      """
-      INSERT INTO open_away_reports (member_id, report_id) VALUES (?1, ?2)
-      ON CONFLICT (member_id) DO NOTHING
-      """, [report.memberID, report.id], expects: .exactly(1))
+    commit.run(open(report))
     commit.run(
       """
       INSERT INTO away_reports (
@@ -165,6 +161,29 @@ enum AwayStore {
         "DELETE FROM open_away_reports WHERE member_id = ?1 AND report_id = ?2",
         [report.memberID, report.id])
     }
+  }
+
+  /// Opens an ended report again, as its member's only open one.
+  ///
+  /// - Parameter report: The changed report, with its version incremented.
+  static func reopen(_ report: StoredAwayReport, into commit: inout Commit) {
+    update(report, into: &commit)
+    commit.run(open(report))
+  }
+
+  /// Records a member's only open report.
+  private static func open(_ report: StoredAwayReport) -> Statement {
+    Statement(
+      """
+      INSERT INTO open_away_reports (member_id, report_id) VALUES (?1, ?2)
+      ON CONFLICT (member_id) DO NOTHING
+      """, [report.memberID, report.id], expects: .exactly(1))
+  }
+
+  /// A guard that detects a concurrent report.
+  static func noneOpen(of memberID: String) -> Statement {
+    Statement(
+      "DELETE FROM open_away_reports WHERE member_id = ?1", [memberID], expects: .exactly(0))
   }
 
   /// Moves the reports of members along with them.

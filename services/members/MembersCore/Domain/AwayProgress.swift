@@ -1,7 +1,7 @@
 import MembersV1
 
 /// The state machine of an away report: REPORTED → FILED → AWAY → RETURNED, with RETURNED_FOR_FIX →
-/// REPORTED; ENDED with the membership. Pure.
+/// REPORTED; ENDED with the membership, and what it was if that was a merge and is undone. Pure.
 struct AwayProgress: Sendable, Hashable {
   enum Input: String, Sendable, Hashable, CaseIterable {
     case file
@@ -13,11 +13,19 @@ struct AwayProgress: Sendable, Hashable {
     case check
     /// The membership ended.
     case end
+    /// The merge that ended the membership is undone.
+    case restore
   }
 
-  private(set) var state: AwayState
+  private static let open: [AwayState] = [.reported, .returnedForFix, .filed, .away]
 
-  init(_ state: AwayState = .reported) { self.state = state }
+  private(set) var state: AwayState
+  /// The state before the end; `unspecified` if it is not restored.
+  private let former: AwayState
+
+  init(_ state: AwayState = .reported, former: AwayState = .unspecified) {
+    (self.state, self.former) = (state, former)
+  }
 
   /// Whether the member may have no other report.
   var isOpen: Bool { state != .returned && state != .ended }
@@ -32,6 +40,7 @@ struct AwayProgress: Sendable, Hashable {
     case (.away, .comeBack): state = .returned
     case (.filed, .check), (.away, .check), (.returned, .check): break
     case (.reported, .end), (.returnedForFix, .end), (.filed, .end), (.away, .end): state = .ended
+    case (.ended, .restore) where Self.open.contains(former): state = former
     default: throw .awayState
     }
   }

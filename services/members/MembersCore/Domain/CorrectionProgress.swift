@@ -5,8 +5,10 @@ struct CorrectionProgress: Sendable, Hashable {
   enum Input: Sendable, CaseIterable {
     case accept
     case decline
-    /// The person was erased.
+    /// The person was erased, or the record merged.
     case cancel
+    /// The merge that cancelled it is undone.
+    case restore
   }
 
   private(set) var state: CorrectionState
@@ -15,11 +17,12 @@ struct CorrectionProgress: Sendable, Hashable {
 
   /// - Throws: ``MembersError/correctionState``.
   mutating func apply(_ input: Input) throws(MembersError) {
-    guard state == .requested else { throw .correctionState }
+    guard state == (input == .restore ? .cancelled : .requested) else { throw .correctionState }
     switch input {
     case .accept: state = .accepted
     case .decline: state = .declined
     case .cancel: state = .cancelled
+    case .restore: state = .requested
     }
   }
 }

@@ -18,6 +18,8 @@ struct Membership: Sendable, Hashable {
     case transfer
     case retain
     case restore
+    /// Is restored in a pool, which took the member over while retained.
+    case restoreToPool
     case leave
     case expel
     case die
@@ -57,6 +59,7 @@ struct Membership: Sendable, Hashable {
     case (.transfer, .pooled), (.transfer, .active): go(to: .active, .transferred)
     case (.retain, .active): go(to: .retained, .retained)
     case (.restore, .retained): go(to: .active, .restored)
+    case (.restoreToPool, .retained): go(to: .pooled, .restored)
     case (.undoMerge, .merged): unmerge()
     case (.leave, _) where state.isLive: go(to: .left, .left)
     case (.expel, _) where state.isLive: go(to: .expelled, .expelled)

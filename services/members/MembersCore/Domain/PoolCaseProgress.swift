@@ -12,6 +12,8 @@ struct PoolCaseProgress: Sendable, Hashable {
     case confirm
     /// The union or the custodian returns it to waiting.
     case giveBack
+    /// The union was dissolved before it took the member.
+    case loseReceiver
     /// It is overdue and goes to the level above.
     case escalate
     /// The member left, or moved to a union by other means.
@@ -45,6 +47,7 @@ struct PoolCaseProgress: Sendable, Hashable {
     case (.giveBack, .assigned):
       state = .waiting
       returns += 1
+    case (.loseReceiver, .assigned): state = .waiting
     case (.escalate, _) where isOverdue(on: day):
       level += 1
       dueDay = day + days

@@ -66,6 +66,8 @@ struct DuplicateFacts: Sendable {
   var other: MemberFacts?
   /// The records merged into each person.
   var mergedInto: [String: [String]]
+  /// The open corrections of both.
+  var corrections: [StoredCorrection]
 }
 
 extension MembersService {
@@ -93,9 +95,11 @@ extension MembersService {
             AwayStore.openReport(of: one),
             MemberStore.byID(two), PoolCaseStore.open(of: two), TransferStore.open(of: two),
             AwayStore.openReport(of: two),
-            DuplicateStore.merged(into: one), DuplicateStore.merged(into: two)
+            DuplicateStore.merged(into: one), DuplicateStore.merged(into: two),
+            CorrectionStore.open(of: [one, two])
           ) {
-            duplicate, person, case1, transfer1, away1, other, case2, transfer2, away2, into1, into2
+            duplicate, person, case1, transfer1, away1, other, case2, transfer2, away2, into1,
+            into2, corrections
             in
             guard let duplicate else { throw MembersError.duplicateNotFound }
             try Etag.check(order.etag, duplicate.version)
@@ -108,7 +112,7 @@ extension MembersService {
                 other: other.map {
                   MemberFacts(known: $0, poolCase: case2, transfer: transfer2, away: away2)
                 },
-                mergedInto: [one: into1, two: into2]))
+                mergedInto: [one: into1, two: into2], corrections: corrections.map(\.correction)))
           }
         }
       }

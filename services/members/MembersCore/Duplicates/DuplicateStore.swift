@@ -48,6 +48,12 @@ struct StoredMerge: Sendable, Hashable {
   var joinDay: Int
   /// The open transfer that the merge cancelled.
   var transferID: String?
+  /// The open correction that the merge cancelled.
+  var correctionID: String?
+  /// The open away report that the merge ended.
+  var awayReportID: String?
+  /// The state of that report before the merge.
+  var awayState = AwayState.unspecified
 }
 
 /// A merge into a survivor, current or undone.
@@ -77,6 +83,7 @@ enum DuplicateStore {
   private static let columns = """
     SELECT d.id, d.kind, d.state, d.person_id, d.other_person_id, d.version, d.created, \
     x.id AS merge_id, x.survivor_id, x.merged_id, x.former_state, x.join_day, x.transfer_id, \
+    x.correction_id, x.away_report_id, x.away_state, \
     m.member_number AS number_1, m.state AS state_1, m.managing_organization_id AS manager_1, \
     n.member_number AS number_2, n.state AS state_2, n.managing_organization_id AS manager_2, \
     \(path(of: "m")) AS path_1, \(path(of: "n")) AS path_2
@@ -208,12 +215,14 @@ enum DuplicateStore {
     Statement(
       """
       INSERT INTO merges (
-        id, duplicate_id, survivor_id, merged_id, former_state, join_day, transfer_id, created
-      ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+        id, duplicate_id, survivor_id, merged_id, former_state, join_day, transfer_id, created,
+        correction_id, away_report_id, away_state
+      ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
       """,
       [
         merge.id, duplicateID, merge.survivorID, merge.mergedID, merge.former.rawValue,
-        merge.joinDay, merge.transferID, now,
+        merge.joinDay, merge.transferID, now, merge.correctionID, merge.awayReportID,
+        merge.awayState.rawValue,
       ], expects: .exactly(1))
   }
 
@@ -238,7 +247,10 @@ enum DuplicateStore {
       StoredMerge(
         id: id, survivorID: try row.text("survivor_id"), mergedID: try row.text("merged_id"),
         former: MembershipState(rawValue: try row.int32("former_state")),
-        joinDay: try row.int("join_day"), transferID: try row.optionalText("transfer_id"))
+        joinDay: try row.int("join_day"), transferID: try row.optionalText("transfer_id"),
+        correctionID: try row.optionalText("correction_id"),
+        awayReportID: try row.optionalText("away_report_id"),
+        awayState: AwayState(rawValue: try row.int32("away_state")))
     }
     let kind = DuplicateCase.Kind(rawValue: try row.text("kind"))
     return StoredDuplicate(

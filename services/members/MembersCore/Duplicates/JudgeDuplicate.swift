@@ -59,10 +59,14 @@ extension DuplicateFacts {
       $0.joinDay = min($0.joinDay, merged.member.joinDay)
     }
     _ = try commit.end(merged, .merge, survivorID: survivorID, by: act)
+    // The person has one open correction at most: the survivor's, if there is one.
+    let correction = corrections.first { $0.memberID == merged.member.id }
+    try commit.cancelCorrection(correction, of: merged.member.id)
     let merge = StoredMerge(
       id: order.newID, survivorID: survivorID, mergedID: merged.member.id,
       former: merged.member.state, joinDay: survivor.member.joinDay,
-      transferID: merged.transfer?.transfer.id)
+      transferID: merged.transfer?.transfer.id, correctionID: correction?.id,
+      awayReportID: merged.away?.id, awayState: merged.away?.state ?? .unspecified)
     commit.run(DuplicateStore.insert(merge, of: duplicate.id, at: act.microseconds))
     duplicate.merge = merge
     duplicate.version += 1

@@ -40,11 +40,15 @@ extension MembersService {
           return .read(
             PoolCaseStore.terms(of: receiver), DuplicateStore.merges(into: merge.survivorID),
             TransferStore.byID(merge.transferID ?? ""),
-            OrganizationStore.receiverOfTransfer(merge.transferID ?? "")
-          ) { terms, merges, transfer, union in
+            OrganizationStore.receiverOfTransfer(merge.transferID ?? ""),
+            CorrectionStore.byID(merge.correctionID ?? ""),
+            AwayStore.byID(merge.awayReportID ?? "")
+          ) { terms, merges, transfer, union, correction, away in
             try facts.undone(
               merge, merges, merged.known, survivor.known, at: receiver, terms, order,
-              transfer: transfer, to: union)
+              EndedItems(
+                transfer: transfer, union: union, correction: correction?.correction,
+                away: merged.away == nil ? away?.report : nil))
           }
         }
       }
@@ -57,7 +61,7 @@ extension DuplicateFacts {
   fileprivate func undone(
     _ merge: StoredMerge, _ merges: [PastMerge], _ merged: KnownMember, _ survivor: KnownMember,
     at receiver: StoredOrganization, _ terms: PoolTerms, _ order: DuplicateOrder,
-    transfer: PlacedTransfer?, to union: StoredOrganization?
+    _ ended: EndedItems
   ) throws -> Step<[UInt8]> {
     let act = order.act
     var commit = Commit(at: order.now)
@@ -67,18 +71,14 @@ extension DuplicateFacts {
     let isMoved = receiver.id != merged.member.managingOrganizationID
     let restored = try commit.change(
       merged.member, .undoMerge,
-      former: isMoved && merge.former == .active ? .pooled : merge.former,
+      // In a pool, also one that took the record over, a member has a case instead of a union.
+      former: receiver.kind == .holdingPool && merge.former == .active ? .pooled : merge.former,
       to: isMoved ? receiver.id : nil, by: act)
     // A pooled member has a case; the previous one ended with the merge.
     if restored.state == .pooled {
       try commit.openPoolCases(of: [restored], on: terms, by: act)
     }
-    // The transfer that the merge cancelled is open again, unless nothing is left to decide.
-    if let transfer, let union, union.state != .dissolved, union.id != receiver.id {
-      try commit.change(transfer.transfer, .restore, by: act)
-      commit.run(OrganizationStore.isStill(union))
-    }
-    RefreshStore.restore(restored.id, on: act.day, into: &commit)
+    try commit.reopen(ended, of: restored, as: merge, by: act)
     commit.run(DuplicateStore.areStill(merges.count(where: \.stands), into: survivor.member.id))
     let day = merges.joinDay(without: merge.mergedID) ?? merge.joinDay
     if survivor.member.joinDay != day {
@@ -100,5 +100,33 @@ extension DuplicateFacts {
         "organizations/\(restored.managingOrganizationID)"
     }
     return try order.end(duplicate, "duplicates.undo", commit)
+  }
+}
+
+/// What was open for a record and ended with its merge.
+struct EndedItems: Sendable {
+  var transfer: PlacedTransfer?
+  /// The receiver of the transfer.
+  var union: StoredOrganization?
+  var correction: StoredCorrection?
+  /// The away report; `nil` also if there is a newer open one.
+  var away: StoredAwayReport?
+}
+
+extension Commit {
+  /// Opens again what ended with a merge that is undone. Must follow the membership's own change.
+  fileprivate mutating func reopen(
+    _ ended: EndedItems, of restored: StoredMember, as merge: StoredMerge, by act: Act
+  ) throws {
+    // Not a transfer of which nothing is left to decide.
+    if let transfer = ended.transfer, let union = ended.union, union.state != .dissolved,
+      union.id != restored.managingOrganizationID
+    {
+      try change(transfer.transfer, .restore, by: act)
+      run(OrganizationStore.isStill(union))
+    }
+    if let correction = ended.correction { try change(correction, .restore) }
+    if let away = ended.away { try restore(away, to: merge.awayState) }
+    RefreshStore.restore(restored.id, on: act.day, into: &self)
   }
 }

@@ -1,3 +1,4 @@
+import Foundation
 public import MembersV1
 import Protobuf
 public import RPC
@@ -47,7 +48,33 @@ extension MembersService {
         return .commit(commit, Array(round.id.utf8))
       }
     }
-    let found = try await self.round(String(decoding: reply, as: UTF8.self), for: caller)
-    return .with { $0.round = found }
+    let first = try await firstReply(
+      String(decoding: reply, as: UTF8.self), requestID ?? "",
+      payload: try payload.wireBytes(), at: now, context)
+    return .with { $0.round = first }
+  }
+
+  /// Returns a new round as it was in the first reply, which the ledger keeps under a key of its
+  /// own: the numbers of its records are known only after the commit that inserts them.
+  private func firstReply(
+    _ id: String, _ requestID: String, payload: [UInt8], at now: Date, _ context: ServerContext
+  ) async throws -> RefreshRound {
+    let caller = try context.caller
+    let key = RequestKey(
+      caller: caller.subject, method: "\(context.method.path)#reply", requestID: requestID)
+    let ledger = keys.ledger
+    let reply = try await database.write {
+      ledger.once(key, payload: payload, at: now) {
+        .read(
+          StaffScope.query(of: caller), RefreshStore.byID(id), RefreshStore.counts(of: id)
+        ) { scope, placed, counts in
+          guard let placed, scope.holds(placed.path) else {
+            throw MembersError.refreshRoundNotFound
+          }
+          return .reply(try placed.round.message(counts).wireBytes())
+        }
+      }
+    }
+    return try RefreshRound(wireBytes: reply)
   }
 }

@@ -145,6 +145,7 @@ extension Commit {
     if let open = facts.poolCase { try change(open.poolCase, .close, by: act) }
     try cancelTransfer(facts.transfer, of: ended.id, by: act)
     if let away = facts.away { try end(away) }
+    run(AwayStore.noneOpen(of: ended.id))
     RefreshStore.end(ended.id, on: act.day, into: &self)
     return ended
   }
@@ -155,6 +156,18 @@ extension Commit {
     report.state = progress.state
     report.version += 1
     AwayStore.update(report, into: &self)
+    emit(try .changed(report))
+  }
+
+  /// Opens a report that a merge ended again, in its state before.
+  ///
+  /// - Throws: ``MembersError/awayState``.
+  mutating func restore(_ ended: StoredAwayReport, to former: AwayState) throws {
+    var (report, progress) = (ended, AwayProgress(ended.state, former: former))
+    try progress.apply(.restore)
+    report.state = progress.state
+    report.version += 1
+    AwayStore.reopen(report, into: &self)
     emit(try .changed(report))
   }
 }

@@ -52,7 +52,7 @@ struct MembersMove: Sendable {
     UnitQueue.add(moved, into: &commit)
     for member in moved { commit.emit(try .changed(member)) }
     guard let terms else { return }
-    try commit.movePoolCases(cases, to: to, by: act)
+    try commit.movePoolCases(cases, to: to, keptBy: terms.custodianID, by: act)
     let pooled = zip(members, moved).filter { $0.state != .pooled && $1.state == .pooled }
     try commit.openPoolCases(of: pooled.map(\.1), on: terms, by: act)
   }

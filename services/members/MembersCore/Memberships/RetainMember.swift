@@ -4,7 +4,8 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Retains the membership of an active member who is jobless or retired.
+  /// Retains the membership of an active member who is jobless or retired, which cancels an open
+  /// transfer.
   public func retainMember(
     _ request: RetainMemberRequest, context: ServerContext
   ) async throws -> RetainMemberResponse {
@@ -22,10 +23,12 @@ extension MembersService {
     try checks.check()
     let cause = request.cause
     return try await write(order, action: "members.retain") { facts, commit in
+      let retained = try commit.change(
+        facts.member, .retain, retention: cause, by: order.act)
+      // A retained member can't be transferred.
+      try commit.cancelTransfer(facts.transfer, of: retained.id, by: order.act)
       var response = RetainMemberResponse()
-      response.membership = try commit.change(
-        facts.member, .retain, retention: cause, by: order.act
-      ).summary
+      response.membership = retained.summary
       return response
     }
   }

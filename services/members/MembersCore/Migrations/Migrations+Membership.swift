@@ -94,6 +94,16 @@ extension MembersMigrations {
       CREATE INDEX merges_by_duplicate ON merges (duplicate_id);
       """)
 
+  /// The open correction and the open away report of a record that a merge ended, and that its undo
+  /// opens again; `away_state` is the report's state before.
+  static let mergedItems = Migration(
+    "0038 corrections and away reports of merged records",
+    sql: """
+      ALTER TABLE merges ADD COLUMN correction_id TEXT;
+      ALTER TABLE merges ADD COLUMN away_report_id TEXT;
+      ALTER TABLE merges ADD COLUMN away_state INTEGER NOT NULL DEFAULT 0;
+      """)
+
   static let corrections = Migration(
     "0014 corrections of personal data",
     sql: """

@@ -55,37 +55,46 @@ private struct Dissolution: Sendable {
     return .read(
       CounterStore.liveMembers(of: organization.id), TransferStore.open(to: organization.id),
       EnrollmentStore.waiting(at: organization.id), UnitStore.formed(by: organization.id),
-      UnitThresholds.current
-    ) { count, transfers, waiting, units, thresholds in
+      UnitThresholds.current,
+      PoolCaseStore.concerning(organization.id, limit: MembersMove.membersMax + 1)
+    ) { count, transfers, waiting, units, thresholds, concerned in
       guard waiting == 0 else { throw WaitingApplications(count: waiting) }
       var commit = Commit(at: change.now)
       for open in transfers { try commit.change(open.transfer, .cancel, by: change.act) }
+      guard concerned.count <= MembersMove.membersMax else { throw MembersError.tooManyMembers }
+      try commit.releasePoolCases(concerned, of: organization, by: change.act)
       if !units.isEmpty { commit.run(thresholds.areStill) }
       for placed in units {
         var unit = placed.unit
         try unit.loseUnion(threshold: thresholds.threshold(in: placed.regionCode))
         try commit.changed(unit)
       }
-      let cancelled = commit
-      if count == 0 { return try end(dissolved, cancelled, pooled: 0, pool: nil) }
+      if count == 0 { return try end(dissolved, commit, pooled: 0, pool: nil) }
       guard poolsMembers else { throw MembersError.organizationHasMembers }
       guard count <= MembersMove.membersMax else { throw MembersError.tooManyMembers }
-      return .read(
-        MemberStore.live(in: organization.id, limit: MembersMove.membersMax + 1),
-        OrganizationStore.pools(in: organization.poolRegions),
-        PoolCaseStore.open(in: organization.id, limit: MembersMove.membersMax + 1)
-      ) { members, pools, cases in
-        guard members.count <= MembersMove.membersMax else { throw MembersError.tooManyMembers }
-        guard let pool = organization.pool(among: pools) else { throw MembersError.noReceiver }
-        return .read(PoolCaseStore.terms(of: pool)) { terms in
-          var commit = cancelled
-          try MembersMove(
-            members: members, cases: cases, from: organization, to: pool, terms: terms,
-            // Retained and pooled members keep their states.
-            input: { $0 == .active ? .pool : .update }
-          ).store(by: change.act, into: &commit)
-          return try end(dissolved, commit, pooled: members.count, pool: pool)
-        }
+      return pooling(dissolved, commit)
+    }
+  }
+
+  /// Moves the live members to the pool.
+  private func pooling(_ dissolved: StoredOrganization, _ commit: Commit) -> Step<[UInt8]> {
+    .read(
+      MemberStore.live(in: organization.id, limit: MembersMove.membersMax + 1),
+      OrganizationStore.pools(in: organization.poolRegions),
+      PoolCaseStore.open(in: organization.id, limit: MembersMove.membersMax + 1)
+    ) { members, pools, cases in
+      guard members.count <= MembersMove.membersMax else { throw MembersError.tooManyMembers }
+      guard let pool = organization.pool(among: pools) else { throw MembersError.noReceiver }
+      return .read(PoolCaseStore.terms(of: pool)) { terms in
+        var (commit, terms) = (commit, terms)
+        // The region's custodian may be the organization itself.
+        if terms.custodianID == organization.id { terms.custodianID = pool.parentID ?? pool.id }
+        try MembersMove(
+          members: members, cases: cases, from: organization, to: pool, terms: terms,
+          // Retained and pooled members keep their states.
+          input: { $0 == .active ? .pool : .update }
+        ).store(by: change.act, into: &commit)
+        return try end(dissolved, commit, pooled: members.count, pool: pool)
       }
     }
   }
@@ -98,6 +107,7 @@ private struct Dissolution: Sendable {
     commit.run(TransferStore.noneOpen(to: organization.id))
     commit.run(EnrollmentStore.noneWaiting(at: organization.id))
     commit.run(UnitStore.noneFormed(by: organization.id))
+    for check in PoolCaseStore.noneConcerning(organization.id) { commit.run(check) }
     CounterStore.close(organization.id, into: &commit)
     let detail = pool.map { "\(pooled) members -> organizations/\($0.id)" } ?? ""
     return try change.end(after, detail: detail, commit).map { bytes in

@@ -132,11 +132,7 @@ enum CorrectionStore {
 
   /// Inserts a correction as the member's only open one.
   static func insert(_ stored: StoredCorrection, into commit: inout Commit) {
-    commit.run(
-      """
-      INSERT INTO open_corrections (member_id, correction_id) VALUES (?1, ?2)
-      ON CONFLICT (member_id) DO NOTHING
-      """, [stored.memberID, stored.id], expects: .exactly(1))
+    commit.run(open(stored))
     // Before the organization is read: a concurrent move of the member waits for this commit, and
     // moves the correction too, or this one waits for the move.
     commit.run(
@@ -158,12 +154,39 @@ enum CorrectionStore {
   ///
   /// - Parameter stored: The changed correction, with its version incremented.
   static func end(_ stored: StoredCorrection, into commit: inout Commit) {
-    commit.run(
-      "UPDATE corrections SET state = ?2, version = ?3 WHERE id = ?1 AND version = ?3 - 1",
-      [stored.id, stored.progress.state.rawValue, stored.version], expects: .exactly(1))
+    commit.run(update(stored))
     commit.run(
       "DELETE FROM open_corrections WHERE member_id = ?1", [stored.memberID],
       expects: .exactly(1))
+  }
+
+  /// Opens a cancelled correction again, as the member's only open one.
+  ///
+  /// - Parameter stored: The changed correction, with its version incremented.
+  static func reopen(_ stored: StoredCorrection, into commit: inout Commit) {
+    commit.run(update(stored))
+    commit.run(open(stored))
+  }
+
+  /// A guard that detects a concurrent request of a correction.
+  static func noneOpen(of memberID: String) -> Statement {
+    Statement(
+      "DELETE FROM open_corrections WHERE member_id = ?1", [memberID], expects: .exactly(0))
+  }
+
+  private static func update(_ stored: StoredCorrection) -> Statement {
+    Statement(
+      "UPDATE corrections SET state = ?2, version = ?3 WHERE id = ?1 AND version = ?3 - 1",
+      [stored.id, stored.progress.state.rawValue, stored.version], expects: .exactly(1))
+  }
+
+  /// Records a member's only open correction.
+  private static func open(_ stored: StoredCorrection) -> Statement {
+    Statement(
+      """
+      INSERT INTO open_corrections (member_id, correction_id) VALUES (?1, ?2)
+      ON CONFLICT (member_id) DO NOTHING
+      """, [stored.memberID, stored.id], expects: .exactly(1))
   }
 
   private static let columns = """
@@ -187,5 +210,34 @@ enum CorrectionStore {
         data: try row.blob("data"), version: try row.integer("correction_version"),
         created: try row.integer("correction_created")),
       known: try MemberStore.known(row))
+  }
+}
+
+extension Commit {
+  /// Cancels a correction, or opens a cancelled one again, with its event.
+  ///
+  /// - Throws: ``MembersError/correctionState``.
+  mutating func change(
+    _ stored: StoredCorrection, _ input: CorrectionProgress.Input
+  ) throws {
+    var changed = stored
+    try changed.progress.apply(input)
+    changed.version += 1
+    if changed.progress.state == .requested {
+      CorrectionStore.reopen(changed, into: &self)
+    } else {
+      CorrectionStore.end(changed, into: &self)
+    }
+    emit(try .changed(changed))
+  }
+
+  /// Cancels a record's open correction in the commit that merges it. Must follow the membership's
+  /// own change, so that a concurrent request is detected.
+  mutating func cancelCorrection(_ open: StoredCorrection?, of memberID: String) throws {
+    if let open {
+      try change(open, .cancel)
+    } else {
+      run(CorrectionStore.noneOpen(of: memberID))
+    }
   }
 }

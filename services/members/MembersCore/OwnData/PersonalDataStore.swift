@@ -109,13 +109,9 @@ struct OpenItems: Sendable {
     let isComplete = enrollments.count < EnrollmentStore.waitingMax
     commit.run(
       EnrollmentStore.withdrawWaiting(of: person, expects: isComplete ? .exactly(0) : .any))
-    for var correction in corrections where correction.memberID == person {
-      try correction.progress.apply(.cancel)
-      correction.version += 1
-      CorrectionStore.end(correction, into: &commit)
-      commit.emit(try .changed(correction))
+    for correction in corrections where correction.memberID == person {
+      try commit.change(correction, .cancel)
     }
-    commit.run(
-      "DELETE FROM open_corrections WHERE member_id = ?1", [person], expects: .exactly(0))
+    commit.run(CorrectionStore.noneOpen(of: person))
   }
 }

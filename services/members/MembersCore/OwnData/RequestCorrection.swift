@@ -24,7 +24,9 @@ extension MembersService {
     let bytes = try await database.write {
       keys.ledger.once(order.key, payload: order.payload, at: order.now) {
         order.read { facts in
-          .read(CorrectionStore.isOpen(of: order.memberID)) { isOpen in
+          // A merged record is corrected no more: the person's data are the survivor's.
+          guard facts.member.state != .merged else { throw MembersError.membershipState }
+          return .read(CorrectionStore.isOpen(of: order.memberID)) { isOpen in
             guard !isOpen else { throw MembersError.correctionOpen }
             let key = try keys.personKey(of: facts.known.person)
             let stored = StoredCorrection(
@@ -33,8 +35,9 @@ extension MembersService {
                 try data.wireBytes(), table: CorrectionStore.table, column: "data"),
               version: 1, created: order.act.microseconds)
             var commit = Commit(at: order.now)
-            // Guards against a concurrent erasure, which would miss the new correction.
+            // Guard against a concurrent erasure or merge, which would miss the new correction.
             commit.run(PersonStore.isStill(facts.known.person))
+            commit.run(MemberStore.isStill(facts.member))
             CorrectionStore.insert(stored, into: &commit)
             commit.emit(try .changed(stored))
             commit.record(order.audit("corrections.request", target: "corrections/\(id)"))

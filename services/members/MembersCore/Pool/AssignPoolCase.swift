@@ -28,6 +28,8 @@ extension MembersService {
       let assigned = try commit.change(facts.placed.poolCase, .assign, by: order.act) {
         $0.receiverID = receiver.id
       }
+      // The union is not dissolved meanwhile.
+      commit.run(OrganizationStore.isActive(receiver.id))
       return facts.placed.message(assigned)
     }
     // No version of the case is stored.

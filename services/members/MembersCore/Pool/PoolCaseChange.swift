@@ -19,19 +19,50 @@ extension Commit {
   }
 
   /// Moves open cases to the pool that takes over the members of a dissolved one; everything else
-  /// about them stays.
+  /// about them stays, unless the dissolved one kept them itself.
+  ///
+  /// - Parameter custodianID: The custodian of cases of the new pool.
   mutating func movePoolCases(
-    _ cases: [StoredPoolCase], to pool: StoredOrganization, by act: Act
+    _ cases: [StoredPoolCase], to pool: StoredOrganization, keptBy custodianID: String,
+    by act: Act
   ) throws {
     let moved = cases.map { stored in
       var after = stored
+      if after.custodianID == after.poolID { after.custodianID = custodianID }
       after.poolID = pool.id
       after.version += 1
       return after
     }
-    PoolCaseStore.move(moved, to: pool.id, into: &self)
-    PoolCaseStore.log(moved, "MOVED", by: act, into: &self)
-    for stored in moved { emit(try .changed(stored)) }
+    try store(moved, "MOVED", by: act)
+  }
+
+  /// Takes open cases from a dissolved organization: those assigned to it wait again with their
+  /// custodian, and those that it kept are kept by the organization above it.
+  ///
+  /// - Throws: ``MembersError/poolCaseState``.
+  mutating func releasePoolCases(
+    _ cases: [StoredPoolCase], of dissolved: StoredOrganization, by act: Act
+  ) throws {
+    let released = try cases.map { stored in
+      var after = stored
+      if stored.receiverID == dissolved.id {
+        try after.progress.apply(.loseReceiver, on: act.day, days: stored.days)
+        after.receiverID = nil
+      }
+      if stored.custodianID == dissolved.id {
+        after.custodianID = dissolved.parentID ?? stored.poolID
+      }
+      after.version += 1
+      return after
+    }
+    try store(released, "RELEASED", by: act)
+  }
+
+  /// Stores changed cases with their log entries and events.
+  private mutating func store(_ cases: [StoredPoolCase], _ action: String, by act: Act) throws {
+    PoolCaseStore.place(cases, into: &self)
+    PoolCaseStore.log(cases, action, by: act, into: &self)
+    for stored in cases { emit(try .changed(stored)) }
   }
 
   /// Changes a case, guarded by the version that was read, and emits its log entry and event.
@@ -62,6 +93,7 @@ extension PoolCaseProgress.Input {
     case .assign: "ASSIGNED"
     case .confirm: "CONFIRMED"
     case .giveBack: "RETURNED"
+    case .loseReceiver: "RELEASED"
     case .escalate: "ESCALATED"
     case .close: "CLOSED"
     }

@@ -224,7 +224,7 @@ enum PoolCaseStore {
   }
 
   /// Returns the terms of a pool's region; the smallest configured region applies. The default
-  /// custodian is the organization above the pool.
+  /// custodian is the organization above the pool, also if the region's was dissolved.
   static func terms(of pool: StoredOrganization) -> Query<PoolTerms> {
     let regions = pool.settingRegionCodes
     let places = regions.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
@@ -236,6 +236,7 @@ enum PoolCaseStore {
       SELECT s.region_code, s.pool_days, coalesce(o.id, ?\(regions.count + 1)) AS custodian_id
       FROM region_settings AS s
       LEFT JOIN organizations AS o ON o.external_id = s.pool_custodian
+        AND o.state <> \(OrganizationState.dissolved.rawValue)
       WHERE s.region_code IN (\(places))
       """, regions + [above]
     ) { rows in
@@ -274,22 +275,51 @@ enum PoolCaseStore {
     .map { $0.map(\.poolCase) }
   }
 
-  /// Moves cases to another pool, guarded by each case's version.
+  /// Returns the open cases that are assigned to an organization, or that it keeps for a pool other
+  /// than itself.
+  static func concerning(_ organizationID: String, limit: Int) -> Query<[StoredPoolCase]> {
+    Query<[PlacedPoolCase]>.all(
+      """
+      SELECT \(columns) \(parties) WHERE c.id IN (
+        SELECT id FROM pool_cases WHERE receiver_id = ?1 AND state IN (\(open))
+        UNION ALL
+        SELECT id FROM pool_cases WHERE custodian_id = ?1 AND state IN (\(open))
+      ) AND c.pool_id <> ?1 LIMIT ?2
+      """, [organizationID, limit], placed
+    )
+    .map { $0.map(\.poolCase) }
+  }
+
+  /// Guards that detect an open case that was concurrently assigned to an organization, or opened
+  /// in its keeping.
+  static func noneConcerning(_ organizationID: String) -> [Statement] {
+    ["receiver_id", "custodian_id"].map { party in
+      Statement(
+        "UPDATE pool_cases SET version = version WHERE \(party) = ?1 AND state IN (\(open))",
+        [organizationID], expects: .exactly(0))
+    }
+  }
+
+  /// Changes the parties of cases, guarded by each case's version.
   ///
-  /// - Parameter cases: The moved cases, with their versions incremented.
-  static func move(_ cases: [StoredPoolCase], to pool: String, into commit: inout Commit) {
+  /// - Parameter cases: The changed cases, with their versions incremented.
+  static func place(_ cases: [StoredPoolCase], into commit: inout Commit) {
     for start in stride(from: 0, to: cases.count, by: Commit.rowsPerStatement) {
       let part = cases[start..<min(start + Commit.rowsPerStatement, cases.count)]
       commit.run(
         """
-        UPDATE pool_cases SET pool_id = ?1, version = moved.column2
-        FROM (VALUES \(Commit.places(rows: part.count, columns: 2, after: 1))) AS moved
+        UPDATE pool_cases SET version = moved.column2, state = moved.column3,
+          pool_id = moved.column4, custodian_id = moved.column5,
+          receiver_id = NULLIF(moved.column6, '')
+        FROM (VALUES \(Commit.places(rows: part.count, columns: 6))) AS moved
         WHERE pool_cases.id = moved.column1 AND pool_cases.version = moved.column2 - 1
         """,
-        [pool]
-          + part.flatMap { stored -> [any SQLValueConvertible] in
-            [stored.id, stored.version]
-          }, expects: .exactly(part.count))
+        part.flatMap { stored -> [any SQLValueConvertible] in
+          [
+            stored.id, stored.version, stored.progress.state.rawValue, stored.poolID,
+            stored.custodianID, stored.receiverID ?? "",
+          ]
+        }, expects: .exactly(part.count))
     }
   }
 

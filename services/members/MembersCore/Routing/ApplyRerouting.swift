@@ -43,14 +43,8 @@ extension MembersService {
           .read(all: ids.map(TransferStore.open(of:))) { transfers in
             var commit = Commit(at: now)
             for (rerouted, open) in zip(found, zip(cases, transfers)) {
-              guard scope.reaches(rerouted.receiver.organization) else {
-                throw CommonFailure.outOfScope
-              }
               let facts = MemberFacts(known: rerouted.known, poolCase: open.0, transfer: open.1)
-              let placed = try commit.place(facts, in: rerouted.receiver.organization, by: act)
-              commit.record(
-                AuditEntry(
-                  actor: act.actor, action: "members.reroute", target: "members/\(placed.id)"))
+              try commit.reroute(facts, to: rerouted.receiver.organization, in: scope, by: act)
             }
             return .commit(commit, try response.wireBytes())
           }
@@ -58,5 +52,45 @@ extension MembersService {
       }
     }
     return try ApplyReroutingResponse(wireBytes: reply)
+  }
+}
+
+extension Commit {
+  /// Moves one member of a batch, with its audit entry.
+  ///
+  /// - Throws: ``RefusedRerouting``.
+  fileprivate mutating func reroute(
+    _ facts: MemberFacts, to receiver: StoredOrganization, in scope: StaffScope, by act: Act
+  ) throws {
+    do {
+      guard scope.reaches(receiver) else { throw CommonFailure.outOfScope }
+      let placed = try place(facts, in: receiver, by: act)
+      record(
+        AuditEntry(actor: act.actor, action: "members.reroute", target: "members/\(placed.id)"))
+    } catch let cause as any ServiceFailure {
+      throw RefusedRerouting(member: facts.member, receiver: receiver, cause: cause)
+    }
+  }
+}
+
+/// A batch is refused as a whole because of one member, whom it names, so that staff can leave that
+/// member out.
+struct RefusedRerouting: ServiceFailure {
+  let member: StoredMember
+  let receiver: StoredOrganization
+  let cause: any ServiceFailure
+
+  var code: RPCError.Code { cause.code }
+  var reason: String { cause.reason }
+  var metadata: [String: String] {
+    let facts = [
+      "member": "members/\(member.id)", "to_organization": "organizations/\(receiver.id)",
+    ]
+    return cause.metadata.merging(facts) { _, fact in fact }
+  }
+  var text: LocalizedText {
+    LocalizedText(
+      zh: "会员 \(member.number)（应转入“\(receiver.displayName)”）：\(cause.text.zh)",
+      en: "Member \(member.number), who belongs to \(receiver.displayName): \(cause.text.en)")
   }
 }

@@ -36,11 +36,14 @@ extension MembersService {
             guard let custodian, scope.holds(custodian.path) else {
               throw MembersError.organizationNotFound
             }
+            guard custodian.state != .dissolved else { throw RegionUpdate.custodianDissolved }
           }
           update.apply(to: &setting)
           setting.version += 1
           var commit = Commit(at: now)
           commit.run(RegionSettingStore.set(setting))
+          // The custodian is not dissolved meanwhile.
+          if let custodian { commit.run(OrganizationStore.isStill(custodian)) }
           if update.paths.contains(.unitThreshold) { commit.changeUnitThresholds() }
           commit.record(
             AuditEntry(
@@ -96,6 +99,11 @@ private struct RegionUpdate: Sendable {
   }
 
   private static let custodianCharactersMax = 64
+
+  static let custodianDissolved = FieldFailure(
+    field: "settings.pool_custodian", reason: "ORGANIZATION_DISSOLVED",
+    text: LocalizedText(
+      zh: "该组织已撤销，请另选。", en: "That organization was dissolved: name another one."))
 
   let requestID: String
   let code: String
