@@ -14,8 +14,9 @@
 #   scripts/test.sh unit               one (deps and build come along where they are needed)
 #   FILTER=HTTP2 scripts/test.sh unit  only tests whose name holds it
 #
-# A failed stage does not hide the next ones, except that nothing runs on a failed build. The last
-# line counts tests and is alone on its line: "N passed, N failed". Exit status 0 means all is well.
+# A failed stage does not hide the next ones, except that nothing runs on a failed build. At the end
+# every failed test has a line ("failed: …"); the last line counts tests and is alone on its line:
+# "N passed, N failed". Exit status 0 means all is well.
 # YIJIA_STRICT=0 lets warnings pass.
 set -uo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -102,7 +103,8 @@ plan() {
 }
 
 summary() {
-  local name broken=0 verdict_of_all=ok passed failed skipped
+  local name broken=0 verdict_of_all=ok passed failed skipped failure
+  local -a counted
   say ""
   for name in "${stages[@]}"; do
     printf '%-12s %-8s %5s s\n' "$name" "${verdict[$name]:-skipped}" "${seconds[$name]:-0}"
@@ -110,7 +112,9 @@ summary() {
   done
   [ $broken -eq 0 ] || verdict_of_all=FAILED
   printf '%-12s %-8s %5s s\n' all "$verdict_of_all" "$SECONDS"
-  read -r passed failed skipped < <("$ROOT/scripts/count-tests.sh" "$RESULTS"/*.xml)
+  mapfile -t counted < <("$ROOT/scripts/count-tests.sh" "$RESULTS"/*.xml)
+  read -r passed failed skipped <<<"${counted[0]}"
+  for failure in "${counted[@]:1}"; do say "failed: $failure"; done
   # A stage without tests of its own, and a run that crashed before it could say, fail as one.
   [ $broken -eq 0 ] || [ "$failed" -gt 0 ] || failed=$broken
   if [ $broken -eq 0 ] && [ "$failed" -gt 0 ]; then broken=1; fi
