@@ -9,8 +9,8 @@ extern const uint8_t MembersV1__file_set[70585];
 static inline const uint8_t *MembersV1__file_set_start(void) { return MembersV1__file_set; }
 static inline size_t MembersV1__file_set_count(void) { return 70585; }
 
-extern const uint8_t MembersV1__comments[110549];
+extern const uint8_t MembersV1__comments[111583];
 static inline const uint8_t *MembersV1__comments_start(void) { return MembersV1__comments; }
-static inline size_t MembersV1__comments_count(void) { return 110548; }
+static inline size_t MembersV1__comments_count(void) { return 111582; }
 
 #endif
