@@ -57,7 +57,7 @@ struct PostgresCutTests {
       var options = PostgresOptions()
       options.outageMax = .milliseconds(100)
       let database = try await PostgresDatabase.open(url: url, options: options)
-      // Once it answers, the connection is there that is cut; a busy machine takes a while for that.
+      // Once it answers, the connection is there that is cut; that may take a busy machine a while.
       try await eventually { (try? await database.read(Notes.byID("a")))?.id == "a" }
       gate.close()
       let error = await #expect(throws: StorageError.self) {
