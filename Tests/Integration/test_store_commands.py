@@ -86,6 +86,7 @@ def test_a_service_that_waits_for_its_store_ends_when_it_is_told(
     try:
         wait_until(lambda: "waiting 30 s" in child.output, what="the notice that it waits")
         child.send(signal.SIGHUP)
+        # Time itself is meant: a signal that is ignored leaves nothing to wait for.
         time.sleep(0.3)
         assert child.is_running, "nothing is to be read anew yet"
         assert child.stop(seconds=5) == -signal.SIGTERM
