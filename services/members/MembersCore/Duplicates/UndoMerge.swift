@@ -104,7 +104,7 @@ extension DuplicateFacts {
 }
 
 /// What was open for a record and ended with its merge.
-struct EndedItems: Sendable {
+private struct EndedItems: Sendable {
   var transfer: PlacedTransfer?
   /// The receiver of the transfer.
   var union: StoredOrganization?
