@@ -14,6 +14,10 @@ public struct Balancing: Sendable, Hashable {
   /// The most connections to one backend. Another is opened when SETTINGS_MAX_CONCURRENT_STREAMS is
   /// reached on the existing ones. At the maximum, further calls wait for a stream.
   public var connectionsMax = 1
+  /// Whether bulk calls have connections of their own, up to ``connectionsMax`` as well, so that
+  /// interactive ones do not queue behind them. A backend serves its connections in turns.
+  /// Source: Envoy's pools, one for each routing priority.
+  public var separatesBulk = false
 
   /// Creates the defaults: round robin, without ejection and slow start.
   public init() {}

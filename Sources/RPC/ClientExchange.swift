@@ -4,6 +4,8 @@ public struct ExchangeOptions: Sendable {
   public var deadline: Deadline?
   /// Whether to wait for a connection until the deadline instead of failing when there is none.
   public var waitForReady = false
+  /// The traffic class, which channels with ``Balancing/separatesBulk`` regard.
+  public var trafficClass = TrafficClass.interactive
   /// The receive limit of a message in bytes; nil for raw chunks.
   package var messageBytesMax: Int?
 
@@ -12,6 +14,14 @@ public struct ExchangeOptions: Sendable {
     self.deadline = deadline
     self.waitForReady = waitForReady
   }
+}
+
+/// The traffic class of an exchange. Source: RFC 4594 (service classes), in two.
+public enum TrafficClass: Sendable, Hashable, CaseIterable {
+  /// A caller waits for each of a few small exchanges.
+  case interactive
+  /// Many or long exchanges at once, whose throughput matters more than their latency.
+  case bulk
 }
 
 /// The client side of a raw exchange. Safe to use from any task, with one reader and one writer.

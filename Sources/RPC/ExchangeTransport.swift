@@ -8,6 +8,9 @@ package protocol ExchangeTransport: AnyObject, Sendable {
 
   /// Whether so much outbound data is queued that no handler should start.
   var isCongested: Bool { get }
+  /// Whether the client has had more than a few exchanges open at once since it last had none
+  /// (servers only).
+  var isCrowded: Bool { get }
   /// Suspends while the transport is congested. Call only from a task on the loop.
   /// - Throws: An error if the task is cancelled.
   nonisolated(nonsending) func waitForRoom() async throws
@@ -119,6 +122,7 @@ package protocol ExchangeListener: AnyObject {
 extension ExchangeTransport {
   package var isDraining: Bool { false }
   package var isCongested: Bool { false }
+  package var isCrowded: Bool { false }
   package func keepOpen(_ exchange: ExchangeID) -> Bool { false }
   package func holds(_ more: Int) -> HeldVerdict { .granted }
   package func deadlinePassed(after time: Duration) {}

@@ -18,8 +18,12 @@ public final class InProcessChannel: LoopChannel {
   }
 
   /// Creates a channel whose calls run on a loop with other work, so that no call switches threads.
-  package init(_ dispatcher: Dispatcher, loop: any ExchangeLoop, peer: Peer) {
-    link = InProcessLink(dispatcher, loop: loop, peer: peer)
+  /// - Parameter client: The connection of the client that the calls are made for.
+  package init(
+    _ dispatcher: Dispatcher, loop: any ExchangeLoop, peer: Peer,
+    for client: (any ExchangeTransport)? = nil
+  ) {
+    link = InProcessLink(dispatcher, loop: loop, peer: peer, for: client)
   }
 
   /// Creates a channel to a server of some services.

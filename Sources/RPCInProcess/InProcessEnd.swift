@@ -21,6 +21,8 @@ final class InProcessEnd: ExchangeTransport {
 
   var isDraining: Bool { side == .server && link.isDraining.load(ordering: .acquiring) }
 
+  var isCrowded: Bool { link.isCrowded }
+
   func sendHead(_ exchange: ExchangeID, _ head: OutboundHead, endsStream: Bool) {
     let fields: HeaderList =
       switch head {

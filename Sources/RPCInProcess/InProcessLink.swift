@@ -8,6 +8,7 @@ final class InProcessLink: @unchecked Sendable {
   private(set) lazy var decompressionQueue = DecompressionQueue(loop: loop)
   private let dispatcher: Dispatcher
   private let peer: Peer
+  private weak var client: (any ExchangeTransport)?
   private var streams: [Int32: InProcessStream] = [:]
   /// The identifier assigned last.
   var lastID: Int32 = -1
@@ -15,10 +16,14 @@ final class InProcessLink: @unchecked Sendable {
   /// Whether the server is draining; set on `loop`.
   let isDraining = Atomic(false)
 
-  init(_ dispatcher: Dispatcher, loop: any ExchangeLoop, peer: Peer) {
+  init(
+    _ dispatcher: Dispatcher, loop: any ExchangeLoop, peer: Peer,
+    for client: (any ExchangeTransport)? = nil
+  ) {
     self.loop = loop
     self.dispatcher = dispatcher
     self.peer = peer
+    self.client = client
   }
 
   func open(_ head: RequestHead, options: ExchangeOptions) -> ClientExchange {
@@ -36,6 +41,9 @@ final class InProcessLink: @unchecked Sendable {
     }
     return ClientExchange.make(client, options: options)
   }
+
+  /// Whether the connection that the calls are made for is.
+  var isCrowded: Bool { client?.isCrowded == true }
 
   /// Returns the next odd identifier; after the largest, the first one that is free.
   private func takeID() -> Int32 {

@@ -79,13 +79,20 @@ extension ClientChannel {
     let first = loops.next()
     let executors =
       configuration.hasLoops ? [first] + loops.all.filter { $0 !== first } : [nil]
-    return (0..<max(1, configuration.balancing.connectionsMax)).flatMap { index in
-      executors.enumerated().map { place, executor in
-        Subchannel(
-          target: target, endpoint: endpoint, isExtra: index > 0 || place > 0, on: executor,
-          channel: self)
+    let classes: [TrafficClass] =
+      configuration.balancing.separatesBulk ? [.interactive, .bulk] : [.interactive]
+    var made: [Subchannel] = []
+    for trafficClass in classes {
+      for _ in 0..<max(1, configuration.balancing.connectionsMax) {
+        for executor in executors {
+          made.append(
+            Subchannel(
+              target: target, endpoint: endpoint, for: trafficClass, isExtra: !made.isEmpty,
+              on: executor, channel: self))
+        }
       }
     }
+    return made
   }
 
   /// Resolves a target again after a connection to it failed or was lost: its addresses may have

@@ -84,10 +84,7 @@ extension ClientChannel.State {
       return ClientChannel.Lane(
         connection, configuration.authority ?? subchannel.authority, subchannel, warmAt: warmAt)
     }
-    lanesOfLoop = [:]
-    if configuration.hasLoops, !lanes.isEmpty {
-      for loop in loops.all { lanesOfLoop[ObjectIdentifier(loop)] = lanes(of: loop) }
-    }
+    setViews(configuration, loops)
     warmAt = nil
     guard slowStart != nil else { return }
     // If all backends are new, none gets a reduced share.

@@ -1,3 +1,4 @@
+import NIOCore
 import RPC
 import Synchronization
 
@@ -26,10 +27,10 @@ extension ClientChannel.State {
   /// Picks a backend for a call, or returns whether the call waits or fails.
   /// - Parameter loop: The loop that the call is made on, if loops have connections of their own.
   mutating func pick(
-    _ configuration: ClientConfiguration, _ waitForReady: Bool, on loop: LoopExecutor?
+    _ configuration: ClientConfiguration, _ options: ExchangeOptions, on loop: LoopExecutor?
   ) -> (ClientChannel.Picked, Work) {
     if isStopped { return (.fail(RPCError(.unavailable, "the channel is shut down")), Work()) }
-    if let (lane, work, isCrowded) = pickLane(configuration, on: loop) {
+    if let (lane, work, isCrowded) = pickLane(configuration, options.trafficClass, on: loop) {
       return (isCrowded ? .wait(version: version) : .lane(lane), work)
     }
     var work = Work()
@@ -38,7 +39,7 @@ extension ClientChannel.State {
     }
     let (isPending, wanted) = want(configuration)
     work.connect = wanted.connect
-    if waitForReady || isPending || names.contains(where: \.isPending) {
+    if options.waitForReady || isPending || names.contains(where: \.isPending) {
       return (.wait(version: version), work)
     }
     let error = subchannels.lazy.compactMap { $0.state.withLock(\.lastError) }.first
@@ -66,10 +67,11 @@ extension ClientChannel.State {
   /// but another connection to its backend is under way. A call sent there would have to wait for a
   /// stream of this connection, and the streams of kiosks last for days.
   mutating func pickLane(
-    _ configuration: ClientConfiguration, on loop: LoopExecutor?
+    _ configuration: ClientConfiguration, _ trafficClass: TrafficClass, on loop: LoopExecutor?
   ) -> (lane: ClientChannel.Lane, work: Work, isCrowded: Bool)? {
-    let lanes = loop.flatMap { lanesOfLoop[ObjectIdentifier($0)] } ?? lanes
-    guard !lanes.isEmpty else { return nil }
+    let trafficClass = configuration.balancing.separatesBulk ? trafficClass : .interactive
+    let view = ClientChannel.View(loop: loop.map { ObjectIdentifier($0) }, trafficClass: trafficClass)
+    guard let lanes = views[view] else { return nil }
     let now = warmAt.map { _ in ContinuousClock.now }
     if let now, let warmAt, now >= warmAt { self.warmAt = nil }
     let choice = balancer.pick(configuration.policy, of: lanes.count, random: &random) {
@@ -77,23 +79,22 @@ extension ClientChannel.State {
     }
     let lane = lanes[choice.index]
     var work = Work()
-    var isCrowded = false
-    if let loop, lane.connection.executor !== loop {
-      wantExtra(beside: lane.subchannel, on: loop, &work)
-    } else if choice.isFull, configuration.balancing.connectionsMax > 1 {
-      isCrowded = wantExtra(beside: lane.subchannel, on: lane.subchannel.executor, &work)
+    guard choice.isFull || lane.subchannel.fit(trafficClass, on: loop) < Subchannel.fitMax else {
+      return (lane, work, false)
     }
-    return (lane, work, isCrowded)
+    let isComing = wantExtra(
+      to: lane.subchannel.address, for: trafficClass, on: loop ?? lane.subchannel.executor, &work)
+    return (lane, work, choice.isFull && isComing)
   }
 
-  /// Requests another connection to a backend whose streams are all in use, or to which the loop
-  /// has none. Returns whether one is under way.
-  @discardableResult
+  /// Requests another connection to a backend whose streams are all in use, or to which there is
+  /// none of the loop and the class. Returns whether one is under way.
   private func wantExtra(
-    beside full: Subchannel, on loop: LoopExecutor?, _ work: inout Work
+    to address: SocketAddress, for trafficClass: TrafficClass, on loop: LoopExecutor?,
+    _ work: inout Work
   ) -> Bool {
     let extras = subchannels.filter {
-      $0.isExtra && $0.executor === loop && $0.address == full.address
+      $0.executor === loop && $0.trafficClass == trafficClass && $0.address == address
     }
     if extras.contains(where: { $0.state.withLock(\.isPending) }) { return true }
     for extra in extras {
@@ -150,15 +151,35 @@ extension ClientChannel.State {
     return usable.filter { $0.0.address == address }
   }
 
-  /// Returns the lanes as a loop sees them: its own connections to a backend, or, if it has none,
-  /// those of other loops.
-  func lanes(of loop: LoopExecutor) -> [ClientChannel.Lane] {
-    let own = Set(
-      lanes.lazy.filter { $0.connection.executor === loop }
-        .map { ObjectIdentifier($0.subchannel.endpoint) })
-    return lanes.filter {
-      $0.connection.executor === loop || !own.contains(ObjectIdentifier($0.subchannel.endpoint))
+  /// Updates what callers see of the lanes.
+  mutating func setViews(_ configuration: ClientConfiguration, _ loops: EventLoops) {
+    views = [:]
+    guard !lanes.isEmpty else { return }
+    let classes: [TrafficClass] =
+      configuration.balancing.separatesBulk ? TrafficClass.allCases : [.interactive]
+    let callers: [LoopExecutor?] = configuration.hasLoops ? loops.all + [nil] : [nil]
+    for trafficClass in classes {
+      for loop in callers {
+        let view = ClientChannel.View(
+          loop: loop.map { ObjectIdentifier($0) }, trafficClass: trafficClass)
+        views[view] = lanes(for: trafficClass, on: loop)
+      }
     }
+  }
+
+  /// Returns those connections to each backend that fit a call best.
+  private func lanes(
+    for trafficClass: TrafficClass, on loop: LoopExecutor?
+  ) -> [ClientChannel.Lane] {
+    let fits = lanes.map { $0.subchannel.fit(trafficClass, on: loop) }
+    var best: [ObjectIdentifier: Int] = [:]
+    for (lane, fit) in zip(lanes, fits) {
+      let backend = ObjectIdentifier(lane.subchannel.endpoint)
+      best[backend] = max(best[backend] ?? 0, fit)
+    }
+    return zip(lanes, fits).filter { lane, fit in
+      fit == best[ObjectIdentifier(lane.subchannel.endpoint)]
+    }.map(\.0)
   }
 
   /// Returns the work that follows from a change: pick_first releases the backends it has not
@@ -191,5 +212,15 @@ extension ClientChannel.State {
       }
     }
     return Connectivity(all)
+  }
+}
+
+extension Subchannel {
+  /// The fit of a connection that is of the call's loop and class.
+  static let fitMax = 3
+
+  /// Returns how well it fits a call: the loop counts more than the class.
+  func fit(_ trafficClass: TrafficClass, on loop: LoopExecutor?) -> Int {
+    (loop == nil || executor === loop ? 2 : 0) + (self.trafficClass == trafficClass ? 1 : 0)
   }
 }

@@ -29,6 +29,13 @@ public final class ClientChannel: LoopChannel {
     }
   }
 
+  /// Who looks for a lane: the loop that a call is made on, if loops have connections of their own,
+  /// and the call's class, if bulk calls do.
+  struct View: Hashable {
+    let loop: ObjectIdentifier?
+    let trafficClass: TrafficClass
+  }
+
   struct State {
     var names: [NameState]
     var namesResolvedAt: [ContinuousClock.Instant?]
@@ -38,8 +45,8 @@ public final class ClientChannel: LoopChannel {
     var subchannels: [Subchannel] = []
     /// The connections that calls can use, as of the last change.
     var lanes: [Lane] = []
-    /// The lanes as each loop sees them, if loops have connections of their own.
-    var lanesOfLoop: [ObjectIdentifier: [Lane]] = [:]
+    /// The lanes as callers see them.
+    var views: [View: [Lane]] = [:]
     var balancer = Balancer()
     var random = QuickRandom(seed: .random(in: 0...UInt64.max))
     /// When the last slow start of a lane ends; nil if no lane is in slow start.
@@ -156,7 +163,7 @@ public final class ClientChannel: LoopChannel {
     let picked = state.withLock { state -> (lane: Lane?, work: Work)? in
       let turn = state.balancer
       guard !state.isStopped,
-        let (lane, work, isCrowded) = state.pickLane(configuration, on: loop)
+        let (lane, work, isCrowded) = state.pickLane(configuration, options.trafficClass, on: loop)
       else { return nil }
       if lane.connection.executor === loop, !isCrowded { return (lane, work) }
       // The call will pick again, and it is still the turn of the same backend.
@@ -177,7 +184,7 @@ public final class ClientChannel: LoopChannel {
     while true {
       let loop = configuration.hasLoops ? loops.current ?? loops.next() : nil
       let (outcome, work) = state.withLock { state in
-        state.pick(configuration, options.waitForReady, on: loop)
+        state.pick(configuration, options, on: loop)
       }
       carryOut(work)
       switch outcome {
@@ -203,7 +210,8 @@ public final class ClientChannel: LoopChannel {
 
   /// Starts to connect, if nothing is connected or connecting. Returns at once.
   public func connect() {
-    let (_, work) = state.withLock { $0.pick(configuration, true, on: nil) }
+    let options = ExchangeOptions(waitForReady: true)
+    let (_, work) = state.withLock { $0.pick(configuration, options, on: nil) }
     carryOut(work)
   }
 
@@ -267,7 +275,7 @@ public final class ClientChannel: LoopChannel {
     let subchannels = state.withLock { state in
       state.isStopped = true
       state.lanes = []
-      state.lanesOfLoop = [:]
+      state.views = [:]
       return state.subchannels
     }
     for subchannel in subchannels { subchannel.stop() }

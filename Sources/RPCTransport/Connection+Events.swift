@@ -58,6 +58,10 @@ extension Connection {
     session.removeEvents()
   }
 
+  /// The open streams that do not make a connection crowded: those of a page or an app, which asks
+  /// for a few things at once.
+  private static let fewStreams = 4
+
   private func received(head block: HeaderBlock, on stream: StreamKey, endsStream: Bool) {
     guard let dispatcher else {
       guard let exchange = exchange(stream), !refuses(block, of: exchange) else { return }
@@ -72,6 +76,7 @@ extension Connection {
     let exchange = Exchange(
       transport: self, id: ExchangeID(id: stream.id, slot: stream.slot), state: .server)
     insert(exchange, stream)
+    if session.openStreams > Self.fewStreams { isCrowded = true }
     if runningHandlers == 0 { idleFlag.store(false, ordering: .relaxed) }
     runningHandlers += 1
     if block.isOverLimit {
@@ -131,6 +136,7 @@ extension Connection {
     guard let exchange = exchange(stream) else { return }
     exchanges[Int(stream.slot)] = nil
     client?.closed(session.openStreams)
+    if session.openStreams == 0 { isCrowded = false }
     let reason: CloseReason = if let code { self.reason(exchange, code) } else { .unsent }
     if case .reset = reason { note(.failed, of: exchange) }
     exchange.closed(reason)

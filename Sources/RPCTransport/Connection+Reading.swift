@@ -1,7 +1,11 @@
 import NIOCore
 
-// How much a server reads from a connection at once.
-extension Connection: RecvByteBufferAllocator {
+/// Determines by a `ReadSize` how much a server reads from a connection at once.
+protocol ReadSizing: RecvByteBufferAllocator {
+  var readSize: ReadSize { get }
+}
+
+extension ReadSizing {
   func buffer(allocator: ByteBufferAllocator) -> ByteBuffer {
     allocator.buffer(capacity: readSize.bytes)
   }
@@ -10,9 +14,11 @@ extension Connection: RecvByteBufferAllocator {
   /// and reads all that fits in it, so after a larger one there is no other way to read less.
   func nextBufferSize() -> Int? { readSize.bytes < readSize.largest ? nil : readSize.bytes }
 
-  /// Returns true; the size is adjusted in `turnEnded()`, when the duration of the turn is known.
+  /// Returns true; the size is adjusted at the end of a turn, when its duration is known.
   func record(actualReadBytes: Int) -> Bool { true }
+}
 
+extension Connection: ReadSizing {
   /// Records the time of a turn, once everything that was read has been handled.
   func turnEnded() {
     guard turnBytes > 0 else { return }

@@ -33,8 +33,9 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   /// The calls that such a peer may open with them. Small heads are cheap to read and expensive to
   /// answer: in four KiB there are a hundred calls, most of them for nobody.
   private static let departedCallsMax = 16
-  /// The output taken from the session before the channel is asked again whether it is writable.
-  private static let outputBatchBytes = 256 << 10
+  /// The output of a turn; what is left is written when the loop has polled its other sockets. As
+  /// many bytes take about as long as a turn of reading.
+  private static let outputTurnBytes = 256 << 10
 
   let executor: LoopExecutor
   let session: Session
@@ -49,6 +50,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   let refusePeer: (@Sendable (Peer) -> String?)?
 
   @exclusivity(unchecked) var exchanges: [Exchange?] = []
+  @exclusivity(unchecked) var isCrowded = false
   @exclusivity(unchecked) var lastRequest: LastRequest?
   /// The state that only a client has; nil on a server.
   let client: ClientSide?
@@ -322,27 +324,28 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     executor.markDirty(self)
   }
 
-  /// Moves the session's output to the channel, as long as that is writable.
+  /// Moves the session's output to the channel, if that is writable: as much as a turn may take.
   func flush() {
     isDirty = false
     guard let context, !isClosed, context.channel.isActive else { return }
+    var hasMore = false
     do {
-      while context.channel.isWritable {
+      if context.channel.isWritable {
         executor.output.clear()
-        let isAll = try session.drain(limit: Self.outputBatchBytes) {
+        hasMore = try !session.drain(limit: Self.outputTurnBytes) {
           executor.output.writeBytes($0)
         }
         if executor.output.readableBytes > 0 {
           context.writeAndFlush(wrapOutboundOut(executor.output), promise: nil)
         }
         handleEvents(fed: nil)
-        if isAll { break }
       }
     } catch {
       fail("the session cannot go on: \(error)")
     }
     if let room, !isCongested { room.signal() }
-    closeIfDone()
+    guard hasMore, !isClosed, context.channel.isWritable else { return closeIfDone() }
+    executor.afterPoll { [self] in markDirty() }
   }
 
   /// Closes the connection if the session is finished, or if it is drained and nothing is left.

@@ -173,7 +173,9 @@ public final class Server: Sendable {
     guard keep(connection) else { return channel.close(promise: nil) }
     do {
       let pipeline = channel.pipeline.syncOperations
-      try pipeline.addHandler(HTTP1ByteCount(for: connection))
+      let reading = HTTP1Reading(for: connection, readBytesMax: configuration.readBytesMax)
+      try channel.syncOptions?.setOption(.recvAllocator, value: reading)
+      try pipeline.addHandler(reading)
       try HTTP1Pipeline.addHandlers(to: pipeline, limits: configuration.limits)
       try pipeline.addHandler(connection)
     } catch {

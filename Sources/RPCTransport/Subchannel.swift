@@ -49,6 +49,8 @@ final class Subchannel: ConnectionOwner {
 
   let target: HostPort
   let endpoint: Endpoint
+  /// The calls that it is for.
+  let trafficClass: TrafficClass
   /// Whether this is not the first connection to its backend, and so made only when calls need it.
   let isExtra: Bool
   /// The loop of its connections; nil for any.
@@ -57,11 +59,12 @@ final class Subchannel: ConnectionOwner {
   weak let channel: ClientChannel?
 
   init(
-    target: HostPort, endpoint: Endpoint, isExtra: Bool = false, on executor: LoopExecutor? = nil,
-    channel: ClientChannel
+    target: HostPort, endpoint: Endpoint, for trafficClass: TrafficClass, isExtra: Bool,
+    on executor: LoopExecutor?, channel: ClientChannel
   ) {
     self.target = target
     self.endpoint = endpoint
+    self.trafficClass = trafficClass
     self.isExtra = isExtra
     self.executor = executor
     self.channel = channel

@@ -48,6 +48,39 @@ struct LoopConnectionTests {
     }
   }
 
+  @Test("bulk calls get a connection of their own, and use the other until then")
+  func bulk() async throws {
+    try await withServer(try echoDispatcher()) { server, address, loops in
+      var configuration = ClientConfiguration(targets: [address])
+      configuration.connectsPerLoop = true
+      configuration.balancing.separatesBulk = true
+      let channel = try ClientChannel(configuration: configuration, loops: loops)
+      let loop = loops.all[0]
+      try await eventually { try await hasOwn(channel, loop) }
+      let interactive = try await transport(channel, .interactive, loop)
+      try await eventually { try await transport(channel, .bulk, loop) != interactive }
+      #expect(try await transport(channel, .interactive, loop) == interactive)
+      #expect(server.connectionCount <= 3, "one of the first loop, two of this one")
+      #expect(channel.standings.count == 1, "it is one backend")
+      await channel.shutdown()
+    }
+  }
+
+  /// Opens a call of that class on a loop; returns which connection it has.
+  private func transport(
+    _ channel: ClientChannel, _ trafficClass: TrafficClass, _ loop: LoopExecutor
+  ) async throws -> ObjectIdentifier {
+    var options = ExchangeOptions()
+    options.trafficClass = trafficClass
+    return try await withTaskExecutorPreference(loop) { [options] in
+      let exchange = try #require(
+        try channel.openExchange(
+          RequestHead(path: EchoService.unary.path), options: options, on: loop))
+      exchange.exchange.reset(.cancel)
+      return ObjectIdentifier(exchange.exchange.transport)
+    }
+  }
+
   @Test("a call cancelled before its head was sent does not count any more")
   func givenUp() async throws {
     try await withServer(try echoDispatcher()) { _, address, loops in

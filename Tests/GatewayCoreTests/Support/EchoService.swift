@@ -8,6 +8,8 @@ final class EchoProbe: Sendable {
   let sent = Counter()
   let received = Counter()
   let metadata = Shared<Metadata>([:])
+  /// The address of the last caller, which is one for each connection.
+  let address = Shared("")
   let timeout = Shared<Duration?>(nil)
 }
 
@@ -19,6 +21,7 @@ struct EchoService: TestServiceProtocol {
 
   private func note(_ context: ServerContext) {
     probe.metadata.value = context.metadata
+    probe.address.value = context.peer.address
     probe.timeout.value = context.deadline?.remaining
     probe.calls.add()
   }

@@ -35,24 +35,29 @@ struct Loopback {
     return (server, try await server.start())
   }
 
-  /// - Parameter perLoop: Whether calls stay on their callers' loops, as in a gateway.
+  /// - Parameters:
+  ///   - perLoop: Whether calls stay on their callers' loops, as in a gateway.
+  ///   - separatesBulk: Whether bulk calls have connections of their own, as in a gateway.
   func connect(
-    _ targets: [HostPort], health: String? = nil, perLoop: Bool = false
+    _ targets: [HostPort], health: String? = nil, perLoop: Bool = false,
+    separatesBulk: Bool = false
   ) throws -> ClientChannel {
     var configuration = ClientConfiguration(targets: targets)
     configuration.healthService = health
     configuration.connectsPerLoop = perLoop
+    configuration.balancing.separatesBulk = separatesBulk
     return try ClientChannel(configuration: configuration, loops: loops, logger: Self.quiet)
   }
 
   /// Starts a gateway in front of those backends, and returns a channel to it.
   func gateway(
     to targets: [HostPort], health: String? = nil, messageBytesMax: Int = 4 << 20,
-    kiosks: KioskDirectory? = nil
+    kiosks: KioskDirectory? = nil, idempotentMethods: [String] = []
   ) async throws -> ClientChannel {
     let gateway = try TestGateway(
-      try connect(targets, health: health, perLoop: TestGateway.isDirect), kiosks: kiosks,
-      messageBytesMax: messageBytesMax)
+      try connect(targets, health: health, perLoop: TestGateway.isDirect, separatesBulk: true),
+      kiosks: kiosks,
+      messageBytesMax: messageBytesMax, idempotentMethods: idempotentMethods)
     let (_, address) = try await serve(handlers: [gateway.gateway])
     return try connect([address])
   }

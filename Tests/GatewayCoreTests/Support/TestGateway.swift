@@ -45,13 +45,15 @@ struct TestGateway {
   ///   - backend: The backend of every service, and of the opaque `grpc.testing.TestService`.
   ///   - store: With a store the gateway serves its own services.
   ///   - issuers: The issuers of signed tokens.
+  ///   - idempotentMethods: Those of the opaque service, which are known to take one message.
   init(
     _ backend: any Channel, kiosks: KioskDirectory? = nil, store: GatewayStore? = nil,
     codes: MemberCodes? = nil,
     messageBytesMax: Int = 4 << 20,
     accessLog: AccessLogSetting = AccessLogSetting(successShare: 1, failureShare: 1),
     limits: [LimitSetting] = [], limitClock: LimitClock = .system,
-    issuers: [TokenIssuerSetting] = [TestIssuer.setting()], tracing: CallTracing? = nil
+    issuers: [TokenIssuerSetting] = [TestIssuer.setting()], tracing: CallTracing? = nil,
+    idempotentMethods: [String] = []
   ) throws {
     self.backend = backend
     let seed = Array(Self.signingKey.rawRepresentation)
@@ -61,9 +63,10 @@ struct TestGateway {
     settings.tokenIssuers = issuers
     settings.limits = limits
     settings.partners[0].certificates = [Self.certificateName]
-    let opaque = OpaqueServiceSetting(
+    var opaque = OpaqueServiceSetting(
       service: "grpc.testing.TestService", targets: ["127.0.0.1:1"],
       callers: ["partner", "kiosk", "staff"], staffRole: "viewer", audience: "testing")
+    opaque.idempotentMethods = idempotentMethods
     settings.opaqueServices = [opaque]
     let own = try store.map {
       try OwnServices(

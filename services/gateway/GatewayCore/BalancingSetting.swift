@@ -20,8 +20,9 @@ public struct BalancingSetting: Codable, Sendable, Hashable {
   public var callsMax: Int
   /// Calls that may wait for a connection to a service, at most.
   public var waitingCallsMax: Int
-  /// Connections to one replica, at most; another is opened when those there are take no more
-  /// calls.
+  /// Connections of an event loop to one replica, at most; another is opened when those there are
+  /// take no more calls. As many again carry bulk traffic: streams of requests, long requests, and
+  /// the calls of clients that make many at once.
   public var connectionsMax: Int
 
   enum CodingKeys: String, CodingKey {
@@ -93,6 +94,7 @@ public struct BalancingSetting: Codable, Sendable, Hashable {
     balancing.callsMax = callsMax
     balancing.waitersMax = waitingCallsMax
     balancing.connectionsMax = connectionsMax
+    balancing.separatesBulk = true
     return balancing
   }
 }

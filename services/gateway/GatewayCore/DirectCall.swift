@@ -114,7 +114,7 @@ final class DirectCall: ExchangeListener, @unchecked Sendable {
     }
     let head = InwardHead.attempt(inward, deadline)
     let opened = try? route.backend.loopChannel?.openExchange(
-      head, options: ExchangeOptions(deadline: deadline), on: caller.exchange.loop)
+      head, options: request.options(deadline, for: caller), on: caller.exchange.loop)
     guard let opened else { return goOn(after: nil) }
     route.backend.budget.deposit()
     service = opened

@@ -99,7 +99,7 @@ final class ForwardedCall: Sendable {
       if let made = opened.take() {
         attempt = made
       } else {
-        attempt = await open(request.part, previous: resending.attempts - 1)
+        attempt = await open(request, previous: resending.attempts - 1)
       }
       switch attempt {
       case .over(let outcome): return outcome
@@ -178,18 +178,18 @@ final class ForwardedCall: Sendable {
 
   /// Opens the exchange and sends the buffered part of the request. If that is all of it, the first
   /// part of the response is awaited in the same step.
-  private func open(_ request: ExchangePart, previous: Int) async -> Opened {
+  private func open(_ request: ForwardedRequest, previous: Int) async -> Opened {
     let head = InwardHead.attempt(inward, deadline, previous: previous)
     do {
       return try await backend.channel.openExchange(
-        head, options: ExchangeOptions(deadline: deadline)
+        head, options: request.options(deadline, for: caller)
       ) { service in
         if let refusal = self.opened(service) {
           service.exchange.reset(.cancel)
           return .over(.failed(refusal))
         }
-        service.exchange.send(request)
-        guard request.isEnd else { return .streaming(service) }
+        service.exchange.send(request.part)
+        guard request.part.isEnd else { return .streaming(service) }
         do throws(RPCError) {
           let part = try await service.inbox.nextPart(expectsHead: true)
           return part.isRefusal

@@ -25,6 +25,14 @@ struct ForwardedRequest: Sendable {
   /// Whether no more is read before the request is sent.
   var isEnough: Bool { part.isEnd || part.body.count >= Self.keptBytesMax }
 
+  /// Returns the options of its exchange with the service. It is interactive if it is whole and
+  /// small, and its caller makes only a few calls at once.
+  func options(_ deadline: Deadline?, for caller: ServerExchange) -> ExchangeOptions {
+    var options = ExchangeOptions(deadline: deadline)
+    options.trafficClass = isWhole && !caller.exchange.transport.isCrowded ? .interactive : .bulk
+    return options
+  }
+
   /// Adds what was read next; returns false where a message in it exceeds the limit.
   mutating func add(_ more: ExchangePart) -> Bool {
     guard meter.pass(more.body) else { return false }

@@ -10,7 +10,8 @@ enum InnerCall {
   /// does, so that feeds end at once. On that loop.
   static func channel(to gateway: Dispatcher, for caller: ServerExchange) -> InProcessChannel {
     let channel = InProcessChannel(
-      gateway, loop: caller.exchange.loop, peer: BrowserOrigins.peer(of: caller))
+      gateway, loop: caller.exchange.loop, peer: BrowserOrigins.peer(of: caller),
+      for: caller.exchange.transport)
     caller.onDrain { channel.drain() }
     return channel
   }

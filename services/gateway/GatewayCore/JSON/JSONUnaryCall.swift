@@ -185,6 +185,7 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
   var loop: any ExchangeLoop { caller.exchange.loop }
   var peer: Peer { BrowserOrigins.peer(of: caller) }
   var decompressionQueue: DecompressionQueue { caller.exchange.transport.decompressionQueue }
+  var isCrowded: Bool { caller.exchange.transport.isCrowded }
 
   func sendHead(_: ExchangeID, _ head: OutboundHead, endsStream: Bool) {
     answer.head =
