@@ -168,7 +168,9 @@ extension Session {
         let code = flush()
         guard code == 0 else { return code }
       }
-      verdict = frameGuard.judge(head, on: state(of: head.stream))
+      let state = state(of: head.stream)
+      verdict = frameGuard.judge(head, on: state)
+      if state == .resetByUs || state == .notTaken { countLate(head) }
     }
     switch verdict ?? .pass {
     case .pass:
@@ -203,6 +205,15 @@ extension Session {
     case FrameGuard.Kind.windowUpdate: countWindowUpdate()
     case FrameGuard.Kind.priority: countIdleFrame()
     default: if head.kind > FrameGuard.Kind.continuation { countIdleFrame() }
+    }
+  }
+
+  /// Counts a frame of a stream that is ignored. DATA may be under way, as the windows allow.
+  private func countLate(_ head: FrameGuard.Head) {
+    if head.kind == FrameGuard.Kind.headers {
+      countIdleFrame()
+    } else if head.kind == FrameGuard.Kind.data, head.length == 0, !head.endsStream {
+      count(.emptyData)
     }
   }
 

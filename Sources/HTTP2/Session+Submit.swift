@@ -124,6 +124,7 @@ extension Session {
   /// Sends a PING; its acknowledgment arrives as `pong` with the same number.
   public func submitPing(_ number: UInt64) {
     guard unsafe handle != nil else { return }
+    pongsDue += 1
     var number = number
     unsafe withUnsafeBytes(of: &number) { bytes in
       // Eight bytes, copied by the call.

@@ -48,6 +48,8 @@ internal import CNghttp2
   @safe @exclusivity(unchecked) private var controlFrames: TokenBucket
   @safe @exclusivity(unchecked) private var resetsReceived: TokenBucket
   @safe @exclusivity(unchecked) private var pings: PingStrikes
+  /// The PING frames that the peer has not answered.
+  @safe @exclusivity(unchecked) var pongsDue = 0
   @safe @exclusivity(unchecked) private var dataFramesSent = 0
   @safe @exclusivity(unchecked) private var windowUpdates = 0
   @safe @exclusivity(unchecked) private var idleFrames = 0
@@ -335,12 +337,12 @@ extension Session {
       case .emptyData: emptyDataFrames.take(nowNanoseconds: now)
       case .provokedReset: resetsProvoked.take(nowNanoseconds: now)
       case .receivedReset: resetsReceived.take(nowNanoseconds: now)
-      case .settings: controlFrames.take(nowNanoseconds: now)
+      case .control: controlFrames.take(nowNanoseconds: now)
       }
     if !isAllowed { terminate(.enhanceYourCalm, "too many frames of one kind") }
   }
 
-  enum Counted { case emptyData, provokedReset, receivedReset, settings }
+  enum Counted { case emptyData, provokedReset, receivedReset, control }
 
   /// Counts a PING of the peer, which costs an answer. The first one after HEADERS or DATA is free:
   /// grpc-go measures its bandwidth with a ping in each round trip that brings it data, which on a
@@ -351,6 +353,11 @@ extension Session {
     guard isFree || controlFrames.take(nowNanoseconds: nowNanoseconds),
       isPatient || role == .client
     else { return terminate(.enhanceYourCalm, "too_many_pings") }
+  }
+
+  /// Counts an answer to a PING.
+  func countPong() {
+    if pongsDue > 0 { pongsDue -= 1 } else if role == .server { count(.control) }
   }
 
   /// Counts a frame of the peer that has no effect.

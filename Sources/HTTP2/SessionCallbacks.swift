@@ -118,7 +118,7 @@ enum SessionCallbacks {
           session.append(.settingsAcknowledged)
           break
         }
-        session.count(.settings)
+        session.count(.control)
         unsafe session.checkWindows(after: frame.pointee.settings)
         session.append(.settings)
       case Int(NGHTTP2_RST_STREAM.rawValue):
@@ -126,12 +126,14 @@ enum SessionCallbacks {
         session.inbound.lastReset = header.stream_id
       case Int(NGHTTP2_PING.rawValue):
         if isAnswer {
+          session.countPong()
           let opaque = unsafe frame.pointee.ping.opaque_data
           session.append(.pong(unsafe unsafeBitCast(opaque, to: UInt64.self)))
         } else {
           session.countPing()
         }
       case Int(NGHTTP2_GOAWAY.rawValue):
+        if session.role == .server { session.count(.control) }
         let goAway = unsafe frame.pointee.goaway
         // The library's memory, valid during the callback.
         let text = unsafe UnsafeRawBufferPointer(

@@ -49,10 +49,11 @@ public struct SessionLimits: Sendable, Hashable {
   /// Empty DATA frames without END_STREAM (CVE-2019-9518).
   public var emptyDataFrames = Rate(burst: 100, perSecond: 20)
   /// PING and SETTINGS frames: cheap to send, each needs an answer (CVE-2019-9512, -9515). One PING
-  /// between two frames of HEADERS or DATA that are sent to the peer does not count.
+  /// between two frames of HEADERS or DATA that are sent to the peer does not count. A server also
+  /// counts GOAWAY, and answers to a PING that it did not send.
   public var controlFrames = Rate(burst: 1000, perSecond: 100)
-  /// Frames without effect (PRIORITY, unknown types) that a connection may receive, plus
-  /// `idleFramesPerStream` for each stream it opened.
+  /// Frames without effect (PRIORITY, unknown types, HEADERS of a stream that was reset) that a
+  /// connection may receive, plus `idleFramesPerStream` for each stream it opened.
   public var idleFramesMax = 1000
   /// See `idleFramesMax`.
   public var idleFramesPerStream = 100
