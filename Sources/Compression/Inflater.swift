@@ -6,6 +6,9 @@ internal import CZlib
 public final class Inflater {
   /// The size of an output step, after which the limit is checked.
   private static let stepBytes = 32 << 10
+  /// The input after which the time is looked at: some tens of microseconds if it is headers of
+  /// blocks, which take a tenth of a microsecond a byte and may have no output.
+  private static let sliceBytes = 256
   /// The highest compression ratio of deflate. Source: zlib's technical details.
   private static let ratioMax = 1032
   /// The most capacity reserved at once: the default limit of a message, and some more.
@@ -35,8 +38,8 @@ public final class Inflater {
     unsafe stream.deallocate()
   }
 
-  /// Returns the decompressor of the calling thread.
-  static func current() throws(CompressionError) -> Inflater {
+  /// Returns the decompressor of the calling thread, for what is not interrupted.
+  public static func current() throws(CompressionError) -> Inflater {
     let states = ThreadStates.current
     if let known = states.inflater { return known }
     let made = try Inflater()
@@ -66,29 +69,35 @@ public final class Inflater {
     taken = 0
   }
 
-  /// Continues the stream until about `outputBytes` more bytes are decompressed.
+  /// Continues the stream until about `outputBytes` more bytes are decompressed, or for about
+  /// that time.
   /// - Parameters:
   ///   - bytes: The whole stream, the same each time.
   ///   - outputBytes: The bytes after which others have their turn.
+  ///   - timeMax: The time after which they have it, too; nil for none.
   /// - Returns: Whether the stream is complete.
   /// - Throws: As `Format.decompress`; then start with `begin` again.
   public func proceed(
-    _ bytes: RawSpan, outputBytes: Int
+    _ bytes: RawSpan, outputBytes: Int, for timeMax: Duration? = nil
   ) throws(CompressionError) -> Bool {
+    let end = timeMax.map { ContinuousClock.now + $0 }
     let (goal, overflow) = output.count.addingReportingOverflow(outputBytes)
     var outcome = Outcome.more
     // Input and step are borrowed for this call; the library keeps neither afterwards.
     unsafe bytes.withUnsafeBytes { input in
-      let rest = unsafe UnsafeRawBufferPointer(rebasing: input[taken...])
-      unsafe stream.pointee.next_in = UnsafeMutablePointer(
-        mutating: rest.baseAddress?.assumingMemoryBound(to: UInt8.self))
-      unsafe stream.pointee.avail_in = uInt(rest.count)
       unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.stepBytes) { step in
-        while outcome == .more, output.count < (overflow ? .max : goal) {
-          unsafe outcome = inflateStep(step)
-        }
+        repeat {
+          let rest = unsafe UnsafeRawBufferPointer(rebasing: input[taken...])
+          let slice = end == nil ? rest.count : min(rest.count, Self.sliceBytes)
+          unsafe stream.pointee.next_in = UnsafeMutablePointer(
+            mutating: rest.baseAddress?.assumingMemoryBound(to: UInt8.self))
+          unsafe stream.pointee.avail_in = uInt(slice)
+          unsafe outcome = inflateStep(step, isLast: slice == rest.count)
+          taken += unsafe slice - Int(stream.pointee.avail_in)
+        } while outcome == .more && output.count < (overflow ? .max : goal)
+          && end.map { ContinuousClock.now < $0 } ?? true
       }
-      taken = unsafe input.count - Int(stream.pointee.avail_in)
+      if outcome == .done, taken < input.count { outcome = .failed(.corrupt) }
     }
     switch outcome {
     case .more: return false
@@ -110,7 +119,10 @@ public final class Inflater {
     case failed(CompressionError)
   }
 
-  private func inflateStep(_ step: UnsafeMutableBufferPointer<UInt8>) -> Outcome {
+  /// - Parameter isLast: Whether the library has all that is left of the input.
+  private func inflateStep(
+    _ step: UnsafeMutableBufferPointer<UInt8>, isLast: Bool
+  ) -> Outcome {
     unsafe stream.pointee.next_out = step.baseAddress
     unsafe stream.pointee.avail_out = uInt(step.count)
     let code = unsafe inflate(stream, Z_NO_FLUSH)
@@ -118,9 +130,9 @@ public final class Inflater {
     guard output.count + made <= outputMax else { return .failed(.tooLarge) }
     unsafe output.append(contentsOf: step.prefix(made))
     switch code {
-    case Z_STREAM_END: return unsafe stream.pointee.avail_in == 0 ? .done : .failed(.corrupt)
+    case Z_STREAM_END: return .done
     // Less than a whole step without the end: the input is truncated.
-    case Z_OK: return made < step.count ? .failed(.corrupt) : .more
+    case Z_OK: return isLast && made < step.count ? .failed(.corrupt) : .more
     case Z_MEM_ERROR: return .failed(.outOfMemory)
     default: return .failed(.corrupt)
     }

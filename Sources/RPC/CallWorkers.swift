@@ -42,6 +42,13 @@ package final class CallWorkers: @unchecked Sendable {
 
   package init(loop: any ExchangeLoop) { self.loop = loop }
 
+  /// The time after which a task lets the loop do other things: handlers that do not suspend all
+  /// run in one job of it.
+  private static let timeMax: Duration = .microseconds(500)
+  /// The most calls between two looks at the clock; it is looked at after the first, second and
+  /// fourth as well.
+  private static let callsPerLook = 8
+
   /// Queues the call's handler to run soon; handlers start in the order of these calls.
   func start(_ call: ServerCall) {
     waiting.append(call)
@@ -66,12 +73,25 @@ package final class CallWorkers: @unchecked Sendable {
 
   private nonisolated(nonsending) func work(_ worker: Worker) async {
     isWaking = false
+    var count = 0
+    var began: Moment?
     while !Task.isCancelled {
       if let call = take() {
         await call.run(on: worker)
+        count += 1
+        guard count % Self.callsPerLook == 0 || count & (count - 1) == 0 else { continue }
+        let now = Moment.now
+        guard let first = began else {
+          began = now
+          continue
+        }
+        guard now - first > Self.timeMax else { continue }
+        (count, began) = (0, nil)
+        await Task.yield()
       } else if idle.count < Self.idleMax, !isStopped {
         await withUnsafeContinuation { idle.append($0) }
         isWaking = false
+        (count, began) = (0, nil)
       } else {
         break
       }

@@ -19,11 +19,23 @@ package protocol ExchangeLoop: TaskExecutor {
   /// When the next part of a large message may be decompressed. On the loop only.
   var decompressionPace: DecompressionPace { get }
 
+  /// Runs work that takes a millisecond or more on another thread, and returns to the loop.
+  nonisolated(nonsending) func offload<Result: Sendable>(
+    _ work: @escaping @Sendable () throws -> Result
+  ) async throws -> Result
+
   /// The pool of tasks for handlers; without it, each call gets a task of its own.
   var workers: CallWorkers? { get }
 }
 
 extension ExchangeLoop {
+  /// Runs the work at once, for loops that nobody else waits for.
+  package nonisolated(nonsending) func offload<Result: Sendable>(
+    _ work: @escaping @Sendable () throws -> Result
+  ) async throws -> Result {
+    try work()
+  }
+
   package var workers: CallWorkers? { nil }
 }
 

@@ -15,8 +15,8 @@ package protocol ExchangeTransport: AnyObject, Sendable {
   /// - Throws: An error if the task is cancelled.
   nonisolated(nonsending) func waitForRoom() async throws
 
-  /// The turns in which calls of this peer decompress large messages.
-  var decompressionQueue: DecompressionQueue { get }
+  /// The turns in which calls of this peer unpack and decode large messages.
+  var largeMessages: LargeMessageQueue { get }
 
   /// Queues the response head. A client's request head is given when it opens the exchange.
   func sendHead(_ exchange: ExchangeID, _ head: OutboundHead, endsStream: Bool)

@@ -25,8 +25,6 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
   @exclusivity(unchecked) package private(set) var failure: RPCError?
   /// Whether the last message taken was compressed.
   @exclusivity(unchecked) package private(set) var lastWasCompressed = false
-  /// The front message after decompression, if it was compressed.
-  @exclusivity(unchecked) @usableFromInline private(set) var unpacked: [UInt8]?
   /// The deadline of the call (clients only).
   @exclusivity(unchecked) var deadline: Deadline?
   /// Called once when the exchange is closed.
@@ -135,16 +133,39 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
 
   // MARK: - For the reader
 
-  /// Takes the next message if it has arrived. A compressed one must have been decompressed before
-  /// by `waitForMessage`, which does that in turns.
+  /// Takes the next message if it has arrived and takes no turns: a compressed or large one is left
+  /// to `nextMessage`.
   @inlinable
   package func takeMessage<Message: WireMessage>(_: Message.Type) throws -> Message? {
-    guard let place = try front(), unpacked != nil || !framer.isCompressed(place) else {
-      return nil
-    }
+    guard let place = try front(), !framer.isCompressed(place),
+      place.count <= MessageFramer.largeBytes
+    else { return nil }
     defer { taken(place) }
-    if let unpacked { return try MessageFramer.decode(framed: unpacked) }
     return try framer.decode(place)
+  }
+
+  /// Takes the message that is at the front, decompressed and decoded in turns. It stays there
+  /// meanwhile, since there is one reader.
+  @usableFromInline
+  nonisolated(nonsending) func takeInTurns<Message: WireMessage>(
+    _: Message.Type
+  ) async throws -> Message? {
+    guard let place = try front() else { return nil }
+    let start = place.lowerBound - MessageFramer.prefixBytes
+    var framed = Array(framer.bytes[start..<place.upperBound])
+    let queue = exchange.transport.largeMessages
+    if framer.isCompressed(place) {
+      guard let encoding = messageEncoding else { throw MessageEncoding.unknown }
+      framed = try await encoding.decompress(
+        framed: framed, messageBytesMax: framer.messageBytesMax, queue: queue)
+    }
+    let message: Message = try await queue.run(onBytes: framed.count) { [framed] in
+      try MessageFramer.decode(framed: framed)
+    }
+    // The call may have ended meanwhile, and what was buffered is gone.
+    guard let place = try front() else { return nil }
+    taken(place)
+    return message
   }
 
   /// Takes the next message with its prefix, decompressed, if it has arrived.
@@ -175,7 +196,6 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
   @usableFromInline
   func taken(_ message: Range<Int>) {
     lastWasCompressed = framer.isCompressed(message)
-    if lastWasCompressed { unpacked = nil }
     framer.take(message)
     creditTaken(message.count + MessageFramer.prefixBytes)
   }
@@ -244,7 +264,9 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
   package nonisolated(nonsending) func nextMessage<Message: WireMessage>(
     _: Message.Type
   ) async throws -> Message? {
-    try await waitForMessage() ? takeMessage(Message.self) : nil
+    guard try await waitForMessage() else { return nil }
+    if let message = try takeMessage(Message.self) { return message }
+    return try await takeInTurns(Message.self)
   }
 
   /// Returns the next message, or nil at the end. Safe to call from any task.
@@ -259,10 +281,7 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
   @usableFromInline
   nonisolated(nonsending) func waitForMessage() async throws -> Bool {
     while true {
-      if let place = try front() {
-        if framer.isCompressed(place), unpacked == nil { try await unpack(place) }
-        return true
-      }
+      if try front() != nil { return true }
       if isAtEnd { return false }
       if isCut {
         // The status of a response says why, for instance that its service has gone.
@@ -274,16 +293,6 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
       }
       try await wait()
     }
-  }
-
-  /// Decompresses the front message. It stays at the front meanwhile, since there is one reader.
-  private func unpack(_ place: Range<Int>) async throws {
-    guard let encoding = messageEncoding else { throw MessageEncoding.unknown }
-    let start = place.lowerBound - MessageFramer.prefixBytes
-    let framed = Array(framer.bytes[start..<place.upperBound])
-    unpacked = try await encoding.decompress(
-      framed: framed, messageBytesMax: framer.messageBytesMax,
-      queue: exchange.transport.decompressionQueue)
   }
 
   /// Returns the next bytes, or nil at the end. Call only from a task that prefers the loop.

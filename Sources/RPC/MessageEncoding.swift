@@ -68,25 +68,30 @@ public enum MessageEncoding: String, Sendable, Hashable, CaseIterable {
     }
   }
 
-  /// Output produced before the loop serves others: about a hundred microseconds of work. Three
+  /// Output produced before the loop serves others, about a hundred microseconds of work. Three
   /// kilobytes may decompress to three megabytes.
   private static let partBytes = 32 << 10
+  /// The time after which it does all the same: four megabytes may decompress to nothing.
+  private static let partMax: Duration = .microseconds(100)
 
-  /// Decompresses the message behind its prefix, a large one in parts. On the loop.
+  /// Decompresses the message behind its prefix: at once what takes no longer than two parts, a
+  /// large one in parts. On the loop.
   package nonisolated(nonsending) func decompress(
-    framed: [UInt8], messageBytesMax: Int, queue: DecompressionQueue
+    framed: [UInt8], messageBytesMax: Int, queue: LargeMessageQueue
   ) async throws -> [UInt8] {
     let prefix = MessageFramer.prefixBytes
     do {
-      return try format.decompress(
-        framed.span.bytes.extracting(prefix..<framed.count),
-        outputBytesMax: min(messageBytesMax, Self.partBytes), headroom: prefix)
+      let inflater = try Inflater.current()
+      try inflater.begin(format, outputBytesMax: messageBytesMax, headroom: prefix)
+      let isDone = try inflater.proceed(
+        framed.span.bytes.extracting(prefix..<framed.count), outputBytes: Self.partBytes,
+        for: Self.partMax * 2)
+      let output = inflater.takeOutput()
+      if isDone { return output }
     } catch {
-      guard error == .tooLarge, Self.partBytes < messageBytesMax else {
-        throw Self.error(error, messageBytesMax: messageBytesMax)
-      }
+      throw Self.error(error, messageBytesMax: messageBytesMax)
     }
-    await queue.begin()
+    try await queue.begin()
     defer { queue.end() }
     do throws(CompressionError) {
       let inflater = try Inflater()
@@ -96,7 +101,8 @@ public enum MessageEncoding: String, Sendable, Hashable, CaseIterable {
         await queue.pause()
         if Task.isCancelled { break }
         let isDone = try inflater.proceed(
-          framed.span.bytes.extracting(prefix..<framed.count), outputBytes: Self.partBytes)
+          framed.span.bytes.extracting(prefix..<framed.count), outputBytes: Self.partBytes,
+          for: Self.partMax)
         if isDone { return inflater.takeOutput() }
       }
     } catch {

@@ -5,6 +5,10 @@
 @usableFromInline package struct MessageFramer: Sendable {
   @inlinable package static var prefixBytes: Int { 5 }
 
+  /// The size above which a message is decoded on another thread. A byte takes up to 30 ns, where
+  /// all fields are short and unknown, so that 64 KiB hold up the loop for two milliseconds.
+  @inlinable package static var largeBytes: Int { 64 << 10 }
+
   /// The state of the front of the buffer.
   package enum Front: Sendable, Hashable {
     /// No complete message.

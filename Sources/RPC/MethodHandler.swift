@@ -13,7 +13,10 @@ public struct MethodHandler: Sendable {
       nonisolated(nonsending) @escaping @Sendable (Input, ServerContext) async throws -> Output
   ) -> MethodHandler {
     let erased: UnaryCall.Body = { request, context in
-      let input: Input = try MessageFramer.decode(framed: request)
+      let input: Input =
+        request.count > MessageFramer.largeBytes
+        ? try await context.decode(large: request)
+        : try MessageFramer.decode(framed: request)
       return try MessageFramer.frame(try await body(input, context))
     }
     return MethodHandler(descriptor, unary: erased)
@@ -43,7 +46,10 @@ public struct MethodHandler: Sendable {
       async throws -> Void
   ) -> MethodHandler {
     let erased: ServerStreamingCall.Body = { request, call in
-      let input: Input = try MessageFramer.decode(framed: request)
+      let input: Input =
+        request.count > MessageFramer.largeBytes
+        ? try await call.context.decode(large: request)
+        : try MessageFramer.decode(framed: request)
       try await body(input, ResponseWriter(call: call), call.context)
     }
     return MethodHandler(descriptor, serverStreaming: erased)

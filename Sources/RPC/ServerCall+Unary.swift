@@ -50,12 +50,14 @@ class SingleRequestCall: ServerCall, @unchecked Sendable {
         refuse(surplusBytes: surplus)
       } else {
         request = building.takeAll()
+        if let error = exchange.hold(request.count).refusal { refuse(error) }
       }
     }
   }
 
   final override func stopped(_ error: @autoclosure () -> RPCError) {
     framer = nil
+    request = []
     exchange.hold(0)
   }
 
@@ -78,26 +80,22 @@ class SingleRequestCall: ServerCall, @unchecked Sendable {
           : RPCError(.internalError, "the request ended within its message"))
     }
     requestBytes = request.count - MessageFramer.prefixBytes
-    exchange.hold(0)
+    // It is held until the call has ended: a handler may have to wait for its start, or for others.
     start()
   }
 
-  final var isCompressed: Bool { request[0] != 0 }
-
-  /// Takes the request with its prefix, once.
-  final func takeRequest() -> [UInt8] {
+  /// Takes the request with its prefix, decompressed if it was compressed. The handler calls this
+  /// once, so that interceptors run first.
+  /// - Throws: `CancellationError` if the call has ended meanwhile.
+  nonisolated(nonsending) final func takeRequest() async throws -> [UInt8] {
+    guard let flag = request.first else { throw CancellationError() }
     defer { request = [] }
-    return request
-  }
-
-  /// Takes the compressed request, decompressed and with its prefix. The handler calls this, so
-  /// that interceptors run first.
-  nonisolated(nonsending) final func unpackRequest() async throws -> [UInt8] {
+    if flag == 0 { return request }
     context.requestWasCompressed = true
     guard let encoding = context.head.messageEncoding else { throw MessageEncoding.unknown }
     return try await encoding.decompress(
-      framed: takeRequest(), messageBytesMax: server.limits.messageBytesMax,
-      queue: exchange.transport.decompressionQueue)
+      framed: request, messageBytesMax: server.limits.messageBytesMax,
+      queue: exchange.transport.largeMessages)
   }
 }
 
@@ -115,7 +113,7 @@ final class UnaryCall: SingleRequestCall, @unchecked Sendable {
   }
 
   override nonisolated(nonsending) func invoke() async throws {
-    answer(try await body(isCompressed ? unpackRequest() : takeRequest(), context))
+    answer(try await body(takeRequest(), context))
   }
 }
 
@@ -132,6 +130,6 @@ final class ServerStreamingCall: SingleRequestCall, @unchecked Sendable {
   }
 
   override nonisolated(nonsending) func invoke() async throws {
-    try await body(isCompressed ? unpackRequest() : takeRequest(), self)
+    try await body(takeRequest(), self)
   }
 }

@@ -40,6 +40,16 @@ public final class ServerContext: Sendable {
   /// The request's metadata, without the headers of HTTP and gRPC themselves. Built on each access.
   public var metadata: Metadata { head.metadata }
 
+  /// Decodes a request that is larger than ``MessageFramer/largeBytes``.
+  @usableFromInline
+  nonisolated(nonsending) func decode<Message: WireMessage>(
+    large framed: [UInt8]
+  ) async throws -> Message {
+    try await transport.largeMessages.run(onBytes: framed.count) {
+      try MessageFramer.decode(framed: framed)
+    }
+  }
+
   /// The host that the client meant, with or without a port: the request's `:authority`, or its
   /// `host` where an intermediary has left only that. Nil in process, where there is none. It is
   /// the client's word and proves nothing. Read from the head on each access.

@@ -17,7 +17,7 @@ final class InProcessEnd: ExchangeTransport {
 
   var loop: any ExchangeLoop { link.loop }
 
-  var decompressionQueue: DecompressionQueue { link.decompressionQueue }
+  var largeMessages: LargeMessageQueue { link.largeMessages }
 
   var isDraining: Bool { side == .server && link.isDraining.load(ordering: .acquiring) }
 

@@ -5,7 +5,7 @@ import Synchronization
 /// Guard: all mutable state is touched on `loop` only.
 final class InProcessLink: @unchecked Sendable {
   let loop: any ExchangeLoop
-  private(set) lazy var decompressionQueue = DecompressionQueue(loop: loop)
+  private(set) lazy var largeMessages = LargeMessageQueue(loop: loop)
   private let dispatcher: Dispatcher
   private let peer: Peer
   private weak var client: (any ExchangeTransport)?

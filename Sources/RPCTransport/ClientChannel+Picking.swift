@@ -70,7 +70,8 @@ extension ClientChannel.State {
     _ configuration: ClientConfiguration, _ trafficClass: TrafficClass, on loop: LoopExecutor?
   ) -> (lane: ClientChannel.Lane, work: Work, isCrowded: Bool)? {
     let trafficClass = configuration.balancing.separatesBulk ? trafficClass : .interactive
-    let view = ClientChannel.View(loop: loop.map { ObjectIdentifier($0) }, trafficClass: trafficClass)
+    let view = ClientChannel.View(
+      loop: loop.map { ObjectIdentifier($0) }, trafficClass: trafficClass)
     guard let lanes = views[view] else { return nil }
     let now = warmAt.map { _ in ContinuousClock.now }
     if let now, let warmAt, now >= warmAt { self.warmAt = nil }

@@ -99,7 +99,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   @exclusivity(unchecked) var headersTimer: (any ScheduledWork)?
   /// The frame that `headersTimer` is for.
   @exclusivity(unchecked) var awaitedFrame = 0
-  private(set) lazy var decompressionQueue = DecompressionQueue(loop: executor)
+  private(set) lazy var largeMessages = LargeMessageQueue(loop: executor)
   /// What the connection buffers of incomplete messages.
   @exclusivity(unchecked) var held: HeldShare
   /// Where handlers wait that would produce more output than the peer reads.

@@ -56,7 +56,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
   /// Called once, when the connection is closed and none of its handlers runs.
   var ended: (() -> Void)?
   private(set) var peer = Peer(address: "unknown")
-  private(set) lazy var decompressionQueue = DecompressionQueue(loop: executor)
+  private(set) lazy var largeMessages = LargeMessageQueue(loop: executor)
   private let drainFlag = Atomic(false)
   private let idleFlag = Atomic(true)
 

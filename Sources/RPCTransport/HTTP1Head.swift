@@ -101,46 +101,6 @@ package enum HTTP1Head {
   }
 }
 
-/// Counts the bytes of the socket in front of the codec, which drops chunk extensions and leading
-/// zeros of chunk sizes silently, and determines how many are read at once: a chunk can be one byte
-/// or all of them.
-///
-/// Confined to its event loop.
-final class HTTP1Reading: ChannelInboundHandler, ReadSizing, @unchecked Sendable {
-  // Guard: all mutable state is touched on the connection's event loop only.
-  typealias InboundIn = ByteBuffer
-  typealias InboundOut = ByteBuffer
-
-  private let connection: HTTP1Connection
-  private(set) var readSize: ReadSize
-  private var turnBytes = 0
-  /// The time that the bytes of the current turn took so far, in nanoseconds.
-  private var turnNanoseconds: UInt64 = 0
-
-  init(for connection: HTTP1Connection, readBytesMax: Int) {
-    self.connection = connection
-    readSize = ReadSize(bytesMax: readBytesMax)
-  }
-
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    let start = NIODeadline.now().uptimeNanoseconds
-    let count = unwrapInboundIn(data).readableBytes
-    turnBytes += count
-    connection.arrived(count)
-    context.fireChannelRead(data)
-    connection.checkFraming()
-    turnNanoseconds += NIODeadline.now().uptimeNanoseconds - start
-  }
-
-  func channelReadComplete(context: ChannelHandlerContext) {
-    context.fireChannelReadComplete()
-    guard turnBytes > 0 else { return }
-    readSize.turned(bytes: turnBytes, nanoseconds: turnNanoseconds)
-    turnBytes = 0
-    turnNanoseconds = 0
-  }
-}
-
 /// The channel handlers of HTTP/1.1.
 package enum HTTP1Pipeline {
   /// Adds NIO's codec, which responds to pipelined requests in order and enforces the header

@@ -1,5 +1,6 @@
 import HTTP2
 import NIOCore
+import NIOPosix
 import RPC
 import Synchronization
 
@@ -35,6 +36,8 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
   @exclusivity(unchecked) private var flushing: [Connection] = []
   @exclusivity(unchecked) private var isRunning = false
   @exclusivity(unchecked) private var isScheduled = false
+  /// Whether jobs have run for as long as they may before the next poll.
+  @exclusivity(unchecked) private var isOverdue = false
   /// Whether a connection is between channelRead and channelReadComplete, which runs the jobs.
   @exclusivity(unchecked) private var isReading = false
   /// The number of times that the loop has handled all ready sockets.
@@ -98,6 +101,12 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
 
   /// Drops the work whose time never comes. Call once the loop's thread has ended.
   func discardTimers() { timers.discard() }
+
+  nonisolated(nonsending) func offload<Result: Sendable>(
+    _ work: @escaping @Sendable () throws -> Result
+  ) async throws -> Result {
+    try await LargeWork.pool.runIfActive(work)
+  }
 
   /// Calls `body` once the loop has polled its sockets. Call on the loop.
   func afterPoll(_ body: @escaping @Sendable () -> Void) {
@@ -211,7 +220,7 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
   /// - Parameter flushes: Whether to flush in this run; if not, that follows when the loop has
   ///   handled its sockets.
   private func run(flushes: Bool = true) {
-    guard !isRunning else { return }
+    guard !isRunning, !isOverdue else { return }
     isRunning = true
     let executor = asUnownedTaskExecutor()
     var count = 0
@@ -250,8 +259,10 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
     guard nextJob < jobs.count || !dirty.isEmpty, !isScheduled else { return }
     guard count >= Self.jobsMax else { return scheduleRun() }
     isScheduled = true
+    isOverdue = true
     scheduleAfterPoll {
       self.isScheduled = false
+      self.isOverdue = false
       self.run()
     }
   }

@@ -51,6 +51,37 @@ struct FormatTests {
     #expect(try Format.gzip.decompress(Array(gzip).span.bytes, outputBytesMax: 5) == hello)
   }
 
+  @Test("a stream with input but no output is interrupted as well")
+  func interrupted() throws {
+    // Four megabytes of empty stored blocks, the last one marked, and the checksum of nothing.
+    var empty: [UInt8] = [0x78, 0x01]
+    for _ in 0..<800_000 { empty += [0, 0, 0, 0xff, 0xff] }
+    empty += [1, 0, 0, 0xff, 0xff, 0, 0, 0, 1]
+    let inflater = try Inflater()
+    try inflater.begin(.zlib, outputBytesMax: 5)
+    var parts = 0
+    while try !inflater.proceed(empty.span.bytes, outputBytes: 5, for: .microseconds(100)) {
+      parts += 1
+    }
+    #expect(parts > 1)
+    #expect(inflater.takeOutput() == [])
+    #expect(try Format.zlib.decompress(empty.span.bytes, outputBytesMax: 5) == [])
+  }
+
+  @Test("a stream in parts is the same", arguments: Format.allCases)
+  func parts(_ format: Format) throws {
+    let packed = try format.compress(Self.text.span.bytes)
+    for input in [packed, packed + [0], packed.dropLast()] {
+      let inflater = try Inflater()
+      let error = Self.error {
+        try inflater.begin(format, outputBytesMax: Self.text.count)
+        while try !inflater.proceed(input.span.bytes, outputBytes: 1, for: .zero) {}
+        #expect(inflater.takeOutput() == Self.text)
+      }
+      #expect(error == (input == packed ? nil : .corrupt))
+    }
+  }
+
   @Test(
     "output of exactly the limit is accepted, one byte more is refused", arguments: Format.allCases)
   func limit(_ format: Format) throws {

@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import zlib
 
 import pytest
 
@@ -12,6 +13,8 @@ from hostile_server import Server
 # More of a kind than any limit allows at once.
 MANY = 40_000
 MEMORY_GROWTH_MAX = 64 << 20
+# What a connection may hold of requests and of responses, some of it twice for a moment.
+WAITING_MAX = 400 << 20
 _CALL = block(request("FullDuplexCall"))
 
 
@@ -38,6 +41,14 @@ FLOODS = {
     "malformed heads": _each_stream(lambda s: _head(s, literal("a", "b")), 5_000),
     "streams beyond the limit": _each_stream(_head, 5_000),
     "DATA on a stream that was reset": call_head() + rst(1) + frame(DATA, 0, 1, b"x") * MANY,
+    "empty DATA on a stream that the server has reset": call_head()
+    + window_update(1, 0)
+    + frame(DATA, 0, 1) * MANY,
+    "HEADERS on a stream that the server has reset": call_head()
+    + window_update(1, 0)
+    + _head(1, flags=END_HEADERS | END_STREAM) * MANY,
+    "answers to no PING": frame(PING, ACK, 0, bytes(8)) * MANY,
+    "GOAWAY": call_head() + frame(GOAWAY, 0, 0, bytes(8)) * MANY,
     "CONTINUATION": frame(HEADERS, 0, 1, _CALL)
     + frame(CONTINUATION, 0, 1, literal("a", "b")) * MANY,
     "empty CONTINUATION": frame(HEADERS, 0, 1, _CALL) + frame(CONTINUATION, 0, 1) * MANY,
@@ -116,6 +127,77 @@ def test_answers_no_window_lets_go_are_bounded(server):
         # The first one is let go, and others are made.
         peer.send(settings((WINDOW_SIZE, 0x7FFFFFFF)), window_update(0, 0x7FFF0000 - 65_535))
         assert all(peer.outcome(2 * i + 1) == "grpc:0" for i in range(250))
+    finally:
+        peer.close()
+
+
+def _whole_requests(peer, bodies, first):
+    """Calls with those bodies, which grow together as far as the server gives credit."""
+    streams = {first + 2 * i: body for i, body in enumerate(bodies)}
+    sent = dict.fromkeys([0, *streams], 0)
+
+    def room(stream, start):
+        return start + peer.windows.get(stream, 0) - sent[stream]
+
+    def credit(stream):
+        return min(room(0, 65_535), room(stream, peer.settings[WINDOW_SIZE]))
+
+    for stream, fields in streams.items():
+        peer.headers(stream, request("UnaryCall", **({} if fields[0] == 0 else DEFLATED)))
+    while streams:
+        for stream, body in list(streams.items()):
+            if peer.answered(stream):
+                del streams[stream]
+                continue
+            count = min(16_384, len(body) - sent[stream], credit(stream))
+            if count <= 0:
+                continue
+            at = sent[stream]
+            ends = at + count == len(body)
+            peer.send(frame(DATA, END_STREAM if ends else 0, stream, body[at : at + count]))
+            sent[stream] += count
+            sent[0] += count
+            if ends:
+                del streams[stream]
+        assert peer.until(
+            lambda: not streams or any(credit(i) > 0 or peer.answered(i) for i in streams)
+        )
+
+
+DEFLATED = {"grpc_encoding": "deflate"}
+
+
+def _field(number, value):
+    length, rest = bytearray(), len(value)
+    while rest > 0x7F:
+        length.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    return bytes([number << 3 | 2, *length, rest]) + value
+
+
+# A payload of four MiB, almost.
+LARGE = message(_field(3, _field(2, bytes((4 << 20) - 1_000))))
+
+
+@pytest.mark.parametrize("deflated", [False, True], ids=["plain", "deflated"])
+def test_whole_requests_that_wait_are_bounded(server, deflated):
+    """Requests of 600 MB together, which wait for room, or for their turn to be unpacked."""
+    _call_works(server.port)
+    before = server.resident_bytes()
+    peer = Peer(server.port)
+    body = message(zlib.compress(LARGE[5:], 0), 1) if deflated else LARGE
+    try:
+        peer.greet((WINDOW_SIZE, 0))
+        if not deflated:
+            for i in range(10):
+                peer.call(2 * i + 1, message(b"\x10\x80\x80\x80\x02"))
+            assert peer.ping()
+        _whole_requests(peer, [body] * 150, 101)
+        assert peer.ping()
+        assert server.resident_bytes() - before < WAITING_MAX
+        assert _call_works(server.port)
+        statuses = {answer.get("grpc-status") for answer in peer.answers.values()}
+        assert deflated or "8" in statuses, statuses
     finally:
         peer.close()
 

@@ -46,7 +46,8 @@ struct JSONCall: Sendable {
   func first() async throws -> [UInt8]? {
     guard !kind.streamsRequests else { return nil }
     var part: BodyBudget.Part?
-    let wire = try request.wire(try await body(&part), codec)
+    let body = try await body(&part)
+    let wire = try await convert(body.count) { [request, codec] in try request.wire(body, codec) }
     withExtendedLifetime(part) {}
     return wire
   }
@@ -154,15 +155,26 @@ struct JSONCall: Sendable {
     _ line: [UInt8], _ number: Int, to service: ClientExchange, _ count: inout Int
   ) async throws {
     guard line.contains(where: { $0 != 0x20 && $0 != 0x0d && $0 != 0x09 }) else { return }
-    let wire: [UInt8]
-    do throws(JSONParseError) {
-      wire = try codec.mapping.wire(fromJSON: line, to: request.route.input)
-    } catch {
-      throw CommonFailure.invalidFields(error.violations.map { .json($0, line: number) })
+    let wire = try await convert(line.count) { [request, codec] in
+      do throws(JSONParseError) {
+        return try codec.mapping.wire(fromJSON: line, to: request.route.input)
+      } catch {
+        throw CommonFailure.invalidFields(error.violations.map { .json($0, line: number) })
+      }
     }
     try await service.send(MessageFramer.frame(RawMessage(wire)))
     count += 1
     if count == 1 { await keepAlive() }
+  }
+
+  /// Converts that many bytes of JSON: many of them in turn, on another thread.
+  private func convert(
+    _ count: Int, _ work: @escaping @Sendable () throws -> [UInt8]
+  ) async throws -> [UInt8] {
+    let exchange = caller.exchange
+    return try await exchange.onLoop {
+      try await exchange.transport.largeMessages.run(onBytes: count, work)
+    }
   }
 
   // MARK: - Responses

@@ -10,7 +10,7 @@ import ServiceKit
 ///
 /// Guard: all mutable state is confined to the caller's event loop.
 final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Sendable {
-  private enum Phase { case gathering, proving, calling, answered }
+  private enum Phase { case gathering, proving, converting, calling, answered }
 
   private let request: JSONRequest
   private let caller: ServerExchange
@@ -102,11 +102,27 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
     }
   }
 
-  /// Makes the call with the complete body.
+  /// Makes the call with the complete body; a large one is converted in turn, on another thread.
   private func makeCall() throws {
-    caller.exchange.hold(0)
     caller.exchange.cancelTimer()
-    let wire = try request.wire(body, codec)
+    guard body.count > MessageFramer.largeBytes else {
+      return try makeCall(request.wire(body, codec))
+    }
+    phase = .converting
+    Task(executorPreference: loop) { [self] in
+      do {
+        let wire = try await largeMessages.run(onBytes: body.count) { [request, body, codec] in
+          try request.wire(body, codec)
+        }
+        if phase == .converting { try makeCall(wire) }
+      } catch {
+        if phase != .answered { fail(error) }
+      }
+    }
+  }
+
+  private func makeCall(_ wire: [UInt8]) throws {
+    caller.exchange.hold(0)
     body = []
     held = nil
     open(try MessageFramer.frame(RawMessage(wire)))
@@ -125,7 +141,7 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
 
   private func callerGone() {
     caller.exchange.listener = nil
-    guard phase == .gathering || phase == .proving else {
+    guard phase == .gathering || phase == .proving || phase == .converting else {
       // The gateway is notified, and calls ``handlerEnded()`` when it is done.
       call?.closed(.reset(.cancel))
       return
@@ -184,7 +200,7 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
 
   var loop: any ExchangeLoop { caller.exchange.loop }
   var peer: Peer { BrowserOrigins.peer(of: caller) }
-  var decompressionQueue: DecompressionQueue { caller.exchange.transport.decompressionQueue }
+  var largeMessages: LargeMessageQueue { caller.exchange.transport.largeMessages }
   var isCrowded: Bool { caller.exchange.transport.isCrowded }
 
   func sendHead(_: ExchangeID, _ head: OutboundHead, endsStream: Bool) {
