@@ -21,6 +21,9 @@ final class HTTP1Reading: ChannelDuplexHandler, ReadSizing, @unchecked Sendable 
   /// What the codec did not get yet. The next read takes it instead of the socket.
   private var rest = ByteBuffer()
   private var isScheduled = false
+  /// Whether what arrives was asked for. Unasked comes what a client left that has closed its side:
+  /// SwiftNIO reads all of it at once.
+  private var isAsked = true
   private var turnBytes = 0
   private var turnNanoseconds: UInt64 = 0
 
@@ -32,7 +35,7 @@ final class HTTP1Reading: ChannelDuplexHandler, ReadSizing, @unchecked Sendable 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     var bytes = unwrapInboundIn(data)
     if rest.readableBytes == 0 { rest = bytes } else { rest.writeBuffer(&bytes) }
-    feed(context)
+    if isAsked { feed(context) }
   }
 
   /// Gives the codec as much of the rest as the turn has time for.
@@ -52,6 +55,7 @@ final class HTTP1Reading: ChannelDuplexHandler, ReadSizing, @unchecked Sendable 
   }
 
   func channelReadComplete(context: ChannelHandlerContext) {
+    isAsked = false
     context.fireChannelReadComplete()
     guard turnBytes > 0 else { return }
     readSize.turned(bytes: turnBytes, nanoseconds: turnNanoseconds)
@@ -60,7 +64,10 @@ final class HTTP1Reading: ChannelDuplexHandler, ReadSizing, @unchecked Sendable 
   }
 
   func read(context: ChannelHandlerContext) {
-    guard rest.readableBytes > 0 else { return context.read() }
+    guard rest.readableBytes > 0 else {
+      isAsked = true
+      return context.read()
+    }
     guard !isScheduled else { return }
     isScheduled = true
     let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
@@ -74,7 +81,7 @@ final class HTTP1Reading: ChannelDuplexHandler, ReadSizing, @unchecked Sendable 
     }
   }
 
-  /// Drops the rest: the client has left. SwiftNIO reads all that such a client has sent at once.
+  /// Drops the rest: the client has left.
   func channelInactive(context: ChannelHandlerContext) {
     rest = ByteBuffer()
     context.fireChannelInactive()
