@@ -142,10 +142,10 @@ package final class Exchange: @unchecked Sendable {
     writers?.signal()
   }
 
-  /// Sets how many bytes of an incomplete message are buffered. Their flow-control credit has been
-  /// returned already, since the message could not be completed otherwise, so the transport bounds
-  /// their sum. The number stands until the next call, or until the exchange closes. From then on
-  /// nothing is counted: a handler may still take what has arrived, and nobody would give it back.
+  /// Sets how many bytes of a message are buffered whose flow-control credit has been returned
+  /// already, since the message could not be completed otherwise. The transport bounds the sum.
+  /// The number stands until the next call, or until the exchange closes. From then on nothing is
+  /// counted: a handler may still take what has arrived, and nobody would give it back.
   /// - Returns: Whether the connection may hold that.
   @discardableResult
   package func hold(_ count: Int) -> HeldVerdict {

@@ -38,8 +38,8 @@ package protocol ExchangeTransport: AnyObject, Sendable {
   /// Returns flow-control credit to the peer, for body bytes that the application has taken.
   func consumed(_ exchange: ExchangeID, _ count: Int)
 
-  /// Adds `more` (which may be negative) to the connection's count of buffered bytes of incomplete
-  /// messages. See `Exchange.hold(_:)`.
+  /// Adds `more` (which may be negative) to the connection's count of buffered bytes of requests.
+  /// See `Exchange.hold(_:)`.
   /// - Returns: Whether the connection may hold that; what is given back always is.
   func holds(_ more: Int) -> HeldVerdict
 

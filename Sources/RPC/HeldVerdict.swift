@@ -1,4 +1,4 @@
-/// Whether a connection may buffer more bytes of incomplete messages.
+/// Whether a connection may buffer more bytes of requests.
 package enum HeldVerdict: Sendable, Hashable {
   case granted
   /// The connection holds as much as one may.
@@ -14,12 +14,12 @@ package enum HeldVerdict: Sendable, Hashable {
     case .connectionIsFull:
       RPCError(
         .resourceExhausted,
-        "too many messages of this connection are not whole: send fewer of them at once")
+        "the requests of this connection take too much memory: send fewer of them at once")
     case .serverIsFull(let bytes, let ownBytes):
       RPCError(
         .resourceExhausted,
         """
-        the server is busy with \(bytes) bytes of incomplete messages, \(ownBytes) of them of this \
+        the server is busy with \(bytes) bytes of requests, \(ownBytes) of them of this \
         connection: retry later
         """)
     }

@@ -100,7 +100,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   /// The frame that `headersTimer` is for.
   @exclusivity(unchecked) var awaitedFrame = 0
   private(set) lazy var largeMessages = LargeMessageQueue(loop: executor)
-  /// What the connection buffers of incomplete messages.
+  /// What the connection buffers of requests.
   @exclusivity(unchecked) var held: HeldShare
   /// Where handlers wait that would produce more output than the peer reads.
   @exclusivity(unchecked) var room: WaitPoint?

@@ -14,9 +14,11 @@ public struct ConnectionLimits: Sendable, Hashable {
   public var connectionWindowBytes: Int32 = 4 << 20
   /// Received bytes that were not taken, over all streams; above it the connection gets no credit.
   public var unreadBytesMax = 8 << 20
-  /// Buffered bytes of incomplete messages, over all streams. Each message gets credit until it is
-  /// complete; beyond this limit a call that receives more of one fails with RESOURCE_EXHAUSTED.
-  /// The default is 32 of the largest messages, or half a MiB for each stream.
+  /// Buffered bytes of requests, over all streams: of messages that are not whole, which get credit
+  /// until they are, and of whole single requests until their calls have ended. (What arrives in
+  /// one piece, of at most 16 KiB, is not counted.) Beyond this limit a call that receives more
+  /// fails with RESOURCE_EXHAUSTED. The default is 32 of the largest messages, or half a MiB for
+  /// each stream.
   public var heldBytesMax = 128 << 20
   /// The bytes that count as little of them: beyond it the same happens while the connections of
   /// the server hold more than half of ``ServerConfiguration/heldBytesMax`` together. The default

@@ -1,8 +1,9 @@
 internal import RPC
 internal import Synchronization
 
-/// The memory of incomplete messages over all connections of a server, which is limited beside that
-/// of each connection: a hundred of them could hold a hundred times as much.
+/// The memory of requests over all connections of a server, which is limited beside that of each
+/// connection: a hundred of them could hold a hundred times as much. Counted are messages that are
+/// not whole, and whole single requests until their calls have ended.
 ///
 /// One half is for whoever comes first, the other for connections that hold little. A few clients
 /// that send beginnings of messages, and never their ends, thus leave the others room.
@@ -31,7 +32,7 @@ final class HeldMemory: Sendable {
 
 /// The part of one connection. Confined to its loop.
 struct HeldShare: ~Copyable {
-  /// The bytes of incomplete messages that the connection buffers.
+  /// The bytes of requests that the connection buffers.
   private(set) var bytes = 0
   /// The steps of them that `all` counts.
   private var steps = 0

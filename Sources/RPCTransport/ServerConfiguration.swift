@@ -12,13 +12,14 @@ public struct ServerConfiguration: Sendable, Hashable {
   /// Keepalive, age and idle time of connections.
   public var lifetime = ConnectionLifetime()
   /// The most connections at once. For a further one, one without calls is closed; if all have
-  /// calls, the further one is closed. The limit is lower if the process may not open so many
-  /// files.
+  /// calls, the further one is closed, and those whose calls all wait for their requests in
+  /// silence. The limit is lower if the process may not open so many files.
   public var connectionsMax = 10_000
-  /// Buffered bytes of incomplete messages over all connections, beside the limit of each. Beyond
-  /// it calls that receive more of one fail with RESOURCE_EXHAUSTED, except on connections that
-  /// hold less than 64 KiB. Beyond half of it, calls do on connections that hold more than
-  /// ``ConnectionLimits/littleHeldBytesMax``: a few connections cannot take what all share.
+  /// Buffered bytes of requests over all connections, beside the limit of each
+  /// (``ConnectionLimits/heldBytesMax``). Beyond it calls that receive more of one fail with
+  /// RESOURCE_EXHAUSTED, except on connections that hold less than 64 KiB. Beyond half of it, calls
+  /// do on connections that hold more than ``ConnectionLimits/littleHeldBytesMax``: a few
+  /// connections cannot take what all share.
   public var heldBytesMax = 1 << 30
   /// The most bytes read from a connection at once. Fewer are read from one whose requests keep its
   /// loop busy for long, so that others have their turn.

@@ -26,6 +26,14 @@ struct CallerTests {
     return try await resolver().resolve(RequestHead(fields: all), from: peer).caller
   }
 
+  @Test("a token of the configuration's staff ends streams when it expires")
+  func endOfToken() async throws {
+    let head = RequestHead(path: Self.path, metadata: TestCaller.viewer.metadata)
+    let proven = try await resolver().resolve(head, from: Peer(address: "in-process"))
+    // 2027-01-01T00:00:00Z
+    #expect(proven.endsAt == 1_798_761_600_000_000)
+  }
+
   @Test("each kind of credential authenticates its caller")
   func kinds() async throws {
     #expect(

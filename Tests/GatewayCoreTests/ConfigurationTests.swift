@@ -120,6 +120,7 @@ struct ConfigurationTests {
       ("admin: {host: 0.0.0.0}", "admin.host"),
       ("operations: {port: -1}", "operations.port"),
       ("message_bytes_max: 0", "message_bytes_max"),
+      ("connections_max: 0", "connections_max"),
       ("drain_seconds: -1", "drain_seconds"),
       ("log_level: loud", "log_level"),
       ("access_log: {success_share: 2}", "access_log.success_share"),

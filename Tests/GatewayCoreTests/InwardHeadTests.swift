@@ -142,6 +142,20 @@ struct MessageMeterTests {
     #expect(passed < 110, "the prefix of the second message ends at byte 110")
   }
 
+  @Test("what has passed of a message that is not whole is known")
+  func part() {
+    var meter = MessageMeter(messageBytesMax: 100)
+    let body = Self.body([50, 60])
+    _ = meter.pass(Array(body.prefix(5)))
+    #expect(meter.partBytes == 0)
+    _ = meter.pass(Array(body[5..<25]))
+    #expect(meter.partBytes == 20)
+    _ = meter.pass(Array(body[25..<61]))
+    #expect(meter.partBytes == 1, "the first message and the prefix of the second have passed")
+    _ = meter.pass(Array(body[61...]))
+    #expect(meter.partBytes == 0)
+  }
+
   @Test("the largest length of a prefix does not overflow")
   func largest() {
     var meter = MessageMeter(messageBytesMax: 4 << 20)

@@ -73,6 +73,21 @@ struct LoopbackTests {
     resting.cancel()
   }
 
+  @Test("a call is not said to be undone because its last attempt has found nobody")
+  func lastAttempt() async throws {
+    let net = Loopback()
+    let server = Shared<Server?>(nil)
+    let dying = DyingService { await server.value?.shutdown(grace: .zero) }
+    let (started, target) = try await net.serve(services: [dying])
+    server.value = started
+    let client = TestServiceClient(
+      try await net.gateway(to: [target], idempotentMethods: ["UnaryCall"]))
+    let error = await #expect(throws: RPCError.self) {
+      _ = try await client.unaryCall(SimpleRequest(), options: Self.options)
+    }
+    #expect(error?.gatewayReason == "BACKEND_LOST")
+  }
+
   @Test("a backend that reports NOT_SERVING gets no calls")
   func health() async throws {
     let net = Loopback()
@@ -339,5 +354,19 @@ struct LoopbackTests {
     // All started handlers are cancelled; a later call is served.
     await probe.cancelled.reaches(probe.calls.value)
     _ = try await TestServiceClient(channel).unaryCall(SimpleRequest(), options: Self.options)
+  }
+}
+
+/// Stops its server at its first call, without an answer.
+private struct DyingService: TestServiceProtocol {
+  let stop: @Sendable () async -> Void
+
+  func unaryCall(
+    _ request: SimpleRequest, context: ServerContext
+  ) async throws -> SimpleResponse {
+    let stop = stop
+    Task { await stop() }
+    await untilCancelled()
+    throw CancellationError()
   }
 }

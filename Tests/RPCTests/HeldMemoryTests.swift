@@ -65,12 +65,12 @@ struct HeldMemoryTests {
     for (verdict, text) in [
       (
         HeldVerdict.connectionIsFull,
-        "too many messages of this connection are not whole: send fewer of them at once"
+        "the requests of this connection take too much memory: send fewer of them at once"
       ),
       (
         .serverIsFull(bytes: 1 << 30, ownBytes: 100_000),
-        "the server is busy with 1073741824 bytes of incomplete messages, 100000 of them of this "
-          + "connection: retry later"
+        "the server is busy with 1073741824 bytes of requests, 100000 of them of this connection: "
+          + "retry later"
       ),
     ] {
       #expect(verdict.refusal?.code == .resourceExhausted)

@@ -1,5 +1,6 @@
 import RPC
 public import ServiceKit
+import Storage
 import YijiaTypeV1
 
 /// Authenticates the caller of a request.
@@ -237,7 +238,7 @@ public struct CallerResolver: Sendable {
     }
     guard let hash = found ?? ended else { throw CommonFailure.callerUnproven }
     var proven = try await resolve(hash, .certificate, in: accounts)
-    proven.endsAt = end
+    proven.endsAt = min(proven.endsAt ?? .max, end)
     return proven
   }
 
@@ -246,7 +247,7 @@ public struct CallerResolver: Sendable {
     let named = try await directory.issuers.named(token, at: clock.microseconds)
     var proven = try await resolve(named.account)
     proven.grant = proven.grant.intersection(named.grant)
-    proven.endsAt = named.expiresAt
+    proven.endsAt = min(proven.endsAt ?? .max, named.expiresAt)
     return proven
   }
 
@@ -257,7 +258,7 @@ public struct CallerResolver: Sendable {
     }
     if let staff = directory.staff(account) {
       guard clock.now < staff.expiresAt else { throw GatewayFailure.credentialExpired }
-      return Proven(caller: staff.caller)
+      return Proven(caller: staff.caller, endsAt: staff.expiresAt.microseconds)
     }
     // yijia-members decides whether the person is still a member.
     if case .member = account {
@@ -272,7 +273,7 @@ public struct CallerResolver: Sendable {
     guard let hash = CredentialHash(of: token) else { throw CommonFailure.callerUnproven }
     if let staff = directory.staff(hash) {
       guard clock.now < staff.expiresAt else { throw GatewayFailure.credentialExpired }
-      return Proven(caller: staff.caller)
+      return Proven(caller: staff.caller, endsAt: staff.expiresAt.microseconds)
     }
     guard let accounts, Secret.isOne(token, .session) else {
       throw CommonFailure.callerUnproven

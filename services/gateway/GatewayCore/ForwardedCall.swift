@@ -94,6 +94,8 @@ final class ForwardedCall: Sendable {
     if first == nil { backend.budget.deposit() }
     var resending = Resending(isIdempotent: route.traits.isIdempotent)
     var opened = first
+    // Whether the service may have processed an attempt.
+    var isDoubtful = false
     while true {
       let attempt: Opened
       if let made = opened.take() {
@@ -102,16 +104,27 @@ final class ForwardedCall: Sendable {
         attempt = await open(request, previous: resending.attempts - 1)
       }
       switch attempt {
-      case .over(let outcome): return outcome
+      case .over(let outcome): return settled(outcome, isDoubtful)
       case .streaming(let service): opened = await pump(service)
       case .answering(let service, let part):
         return await pumpResponse(service, first: part)
       case .unanswered(let failure, let last):
+        if failure != .unprocessed { isDoubtful = true }
         let verdict = resending.verdict(
           on: failure, mayRetry: backend.budget.withdraw, random: { .random(in: 0..<1) })
-        guard await waits(verdict) else { return await end(last) }
+        guard await waits(verdict) else { return settled(await end(last), isDoubtful) }
         backend.retries.increment()
       }
+    }
+  }
+
+  /// Returns the outcome of all attempts: the last one may not have reached the service, but
+  /// "nothing was done" is true only if no earlier one has.
+  private func settled(_ outcome: Outcome, _ isDoubtful: Bool) -> Outcome {
+    guard isDoubtful, case .failed(let failure) = outcome else { return outcome }
+    switch failure as? GatewayFailure {
+    case .backendUnavailable, .backendBusy: return .failed(.backendLost(service: backend.name))
+    default: return outcome
     }
   }
 

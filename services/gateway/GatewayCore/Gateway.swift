@@ -49,6 +49,11 @@ public final class Gateway: ExchangeHandler {
     self.clock = clock
   }
 
+  /// Whether the method at a path takes a stream of requests, as far as is known.
+  func mayStreamRequests(_ path: String) -> Bool {
+    routes[path].map { !$0.traits.takesOneMessage } ?? false
+  }
+
   public func claims(_ head: RequestHead) -> Bool { Self.serves(head) }
 
   /// Whether a gateway answers the request, regardless of its configuration.

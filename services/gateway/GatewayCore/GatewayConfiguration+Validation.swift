@@ -37,6 +37,7 @@ extension GatewayConfiguration {
     if database != running.database { wrong.append("database") }
     if keyrings != running.keyrings { wrong.append("keyrings") }
     if dayOffset != running.dayOffset { wrong.append("day_offset") }
+    if connectionsMax != running.connectionsMax { wrong.append("connections_max") }
     return wrong.map { "\($0): cannot change while the gateway runs; restart it" }
   }
 
@@ -50,6 +51,7 @@ extension GatewayConfiguration {
     if !(1...Self.messageBytesLimit).contains(messageBytesMax) {
       wrong.append("message_bytes_max: 1 to \(Self.messageBytesLimit)")
     }
+    if !(1...1_000_000).contains(connectionsMax) { wrong.append("connections_max: 1 to 1000000") }
     for (index, origin) in browserOrigins.enumerated() where !BrowserOrigins.isOrigin(origin) {
       wrong.append("browser_origins[\(index)]: as https://console.example.org, or *")
     }

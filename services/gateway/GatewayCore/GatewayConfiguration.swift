@@ -43,6 +43,9 @@ public struct GatewayConfiguration: CheckedConfiguration, Hashable {
   public var staff: [StaffSetting]
   /// The longest request message, in bytes.
   public var messageBytesMax: Int
+  /// Most connections of callers at once, as far as the process may open files. An idle one is
+  /// closed for a further one.
+  public var connectionsMax: Int
   /// Origins of pages that may call from a browser; `*` is any.
   public var browserOrigins: [String]
   /// Sampling of the access log.
@@ -67,6 +70,7 @@ public struct GatewayConfiguration: CheckedConfiguration, Hashable {
     case tokenIssuers = "token_issuers"
     case opaqueServices = "opaque_services"
     case messageBytesMax = "message_bytes_max"
+    case connectionsMax = "connections_max"
     case browserOrigins = "browser_origins"
     case accessLog = "access_log"
     case warmupSeconds = "warmup_seconds"
@@ -99,6 +103,7 @@ public struct GatewayConfiguration: CheckedConfiguration, Hashable {
     dayOffset = "+08:00"
     staff = []
     messageBytesMax = 4 << 20
+    connectionsMax = 20_000
     browserOrigins = []
     accessLog = AccessLogSetting(successShare: 1, failureShare: 1)
     tracing = TracingSetting()

@@ -7,6 +7,8 @@ struct MessageMeter: Sendable, Hashable {
   /// Bytes of the current prefix that have passed.
   private var prefixSeen = 0
   private var length = 0
+  /// The length of the current message.
+  private var whole = 0
   /// Bytes of the current message that have yet to pass.
   private var left = 0
 
@@ -14,6 +16,9 @@ struct MessageMeter: Sendable, Hashable {
 
   /// Whether the body is between two messages.
   var isAtBoundary: Bool { prefixSeen == 0 && left == 0 }
+
+  /// Bytes that have passed of a message that is not whole.
+  var partBytes: Int { left > 0 ? whole - left : 0 }
 
   /// Scans the next bytes; returns false where a message in them exceeds the limit.
   mutating func pass(_ chunk: [UInt8]) -> Bool {
@@ -32,6 +37,7 @@ struct MessageMeter: Sendable, Hashable {
       if prefixSeen == MessageFramer.prefixBytes {
         guard length <= messageBytesMax else { return false }
         left = length
+        whole = length
         length = 0
         prefixSeen = 0
       }

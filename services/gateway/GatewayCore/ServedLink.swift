@@ -16,6 +16,8 @@ public struct ServedLink: Sendable, Hashable {
   public let isPlaintext: Bool
   /// Whether HTTP/1.1 is served too.
   public let allowsHTTP1: Bool
+  /// The most connections at once.
+  public let connectionsMax: Int
 }
 
 extension GatewayConfiguration {
@@ -24,13 +26,17 @@ extension GatewayConfiguration {
     ServedLink(
       address: listen, certificateFile: certificate.certificateFile, keyFile: certificate.keyFile,
       authoritiesFile: certificate.clientAuthoritiesFile, isMutual: false, isPlaintext: plaintext,
-      allowsHTTP1: true)
+      allowsHTTP1: true, connectionsMax: connectionsMax)
   }
+
+  /// Most connections of operators' commands.
+  private static let operatorsMax = 1_000
 
   /// The operators' server, for workloads of the suite.
   public var inner: ServedLink {
     ServedLink(
       address: operations, certificateFile: tls.certificateFile, keyFile: tls.keyFile,
-      authoritiesFile: tls.authorityFile, isMutual: true, isPlaintext: false, allowsHTTP1: false)
+      authoritiesFile: tls.authorityFile, isMutual: true, isPlaintext: false,
+      allowsHTTP1: false, connectionsMax: Self.operatorsMax)
   }
 }

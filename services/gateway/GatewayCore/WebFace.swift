@@ -10,12 +10,14 @@ import ServiceKit
 public struct WebFace: ExchangeHandler {
   private let gateway: Dispatcher
   private let origins: BrowserOrigins
+  private let streamsRequests: @Sendable (_ path: String) -> Bool
 
   /// - Throws: An error of the inner router.
   public init(of gateway: Gateway, origins: BrowserOrigins, logger: Logger) throws {
     self.gateway = Dispatcher(
       router: try Router(services: []), handlers: [gateway], logger: logger)
     self.origins = origins
+    streamsRequests = { gateway.mayStreamRequests($0) }
   }
 
   public func claims(_ head: RequestHead) -> Bool { WebFormat(head.contentType) != nil }
@@ -27,6 +29,10 @@ public struct WebFace: ExchangeHandler {
       head.add(contentsOf: allowed)
       head.addDate()
       return await exchange.sendHead(head, endsStream: true)
+    }
+    if streamsRequests(exchange.head.path) {
+      // It may be silent, as over gRPC.
+      await exchange.exchange.onLoop { exchange.exchange.awaitsRequest = false }
     }
     let channel = InnerCall.channel(to: gateway, for: exchange)
     var answer = WebAnswer(exchange, format, fields: allowed)
@@ -74,16 +80,18 @@ public struct WebFace: ExchangeHandler {
     _ exchange: ServerExchange, to service: ClientExchange, _ format: WebFormat
   ) async throws {
     var text = Base64Stream()
-    var count = 0
+    // The inner call refuses what is too long.
+    var meter = MessageMeter(messageBytesMax: .max)
     while let chunk = try await exchange.nextChunk() {
-      count += chunk.count
+      let bytes = format.isText ? try text.decode(chunk) : chunk
+      if bytes.isEmpty { continue }
+      _ = meter.pass(bytes)
       // The inner call buffers the bytes until a message is complete.
-      let held = count
+      let held = meter.partBytes
       if let error = await exchange.exchange.onLoop({ exchange.exchange.hold(held).refusal }) {
         throw error
       }
-      let bytes = format.isText ? try text.decode(chunk) : chunk
-      if !bytes.isEmpty { try await service.send(bytes) }
+      try await service.send(bytes)
     }
     guard text.isWhole else { throw Base64Stream.malformed }
     await exchange.exchange.onLoop { _ = exchange.exchange.hold(0) }

@@ -114,7 +114,7 @@ struct GatewayCommand: AsyncParsableCommand {
     if !link.isMutual { tls.clients = from.isEmpty ? .none : .optional(authorities: from) }
     let address = HostPort(host: link.address.host, port: link.address.port)
     var server = ServerConfiguration(address: address, tls: link.isPlaintext ? nil : tls)
-    server.allowsHTTP1 = link.allowsHTTP1
+    (server.allowsHTTP1, server.connectionsMax) = (link.allowsHTTP1, link.connectionsMax)
     return server
   }
 }
