@@ -8,7 +8,7 @@ final class InProcessLink: @unchecked Sendable {
   private(set) lazy var largeMessages = LargeMessageQueue(loop: loop)
   private let dispatcher: Dispatcher
   private let peer: Peer
-  private weak var client: (any ExchangeTransport)?
+  private let client: (any ExchangeTransport)?
   private var streams: [Int32: InProcessStream] = [:]
   /// The identifier assigned last.
   var lastID: Int32 = -1
