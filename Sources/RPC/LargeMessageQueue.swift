@@ -25,7 +25,10 @@ package final class LargeMessageQueue: @unchecked Sendable {
   /// Waits for its turn.
   /// - Throws: An error if the task is cancelled meanwhile: what waits with it is released at once.
   nonisolated(nonsending) func begin() async throws(CancellationError) {
-    guard isTaken else { return isTaken = true }
+    guard isTaken else {
+      isTaken = true
+      return
+    }
     let turn = Turn(loop)
     waiting.append(turn)
     while !turn.hasCome {
