@@ -36,8 +36,6 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
   @exclusivity(unchecked) private var flushing: [Connection] = []
   @exclusivity(unchecked) private var isRunning = false
   @exclusivity(unchecked) private var isScheduled = false
-  /// Whether jobs have run for as long as they may before the next poll.
-  @exclusivity(unchecked) private var isOverdue = false
   /// Whether a connection is between channelRead and channelReadComplete, which runs the jobs.
   @exclusivity(unchecked) private var isReading = false
   /// The number of times that the loop has handled all ready sockets.
@@ -220,7 +218,7 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
   /// - Parameter flushes: Whether to flush in this run; if not, that follows when the loop has
   ///   handled its sockets.
   private func run(flushes: Bool = true) {
-    guard !isRunning, !isOverdue else { return }
+    guard !isRunning else { return }
     isRunning = true
     let executor = asUnownedTaskExecutor()
     var count = 0
@@ -259,10 +257,8 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
     guard nextJob < jobs.count || !dirty.isEmpty, !isScheduled else { return }
     guard count >= Self.jobsMax else { return scheduleRun() }
     isScheduled = true
-    isOverdue = true
     scheduleAfterPoll {
       self.isScheduled = false
-      self.isOverdue = false
       self.run()
     }
   }

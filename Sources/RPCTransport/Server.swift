@@ -91,10 +91,6 @@ public final class Server: Sendable {
       // `Connection` determines how much is read.
       .serverChannelOption(.maxMessagesPerRead, value: 1)
       .childChannelOption(.maxMessagesPerRead, value: 1)
-      // When a client has closed its side, SwiftNIO reads and decrypts all that is left at once: as
-      // much as the system buffers, which is megabytes unless it is told. A stream's window is not
-      // larger, either.
-      .childChannelOption(.socketOption(.so_rcvbuf), value: .init(Self.receiveBufferBytes))
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture { try self.accept(channel) }
       }
@@ -103,8 +99,6 @@ public final class Server: Sendable {
       .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
       .childChannelOption(.tcpOption(.userTimeout), value: configuration.limits.userTimeout)
   }
-
-  private static let receiveBufferBytes = 256 << 10
 
   private func listen(_ bootstrap: ServerBootstrap) async throws -> any NIOCore.Channel {
     let address = configuration.address
