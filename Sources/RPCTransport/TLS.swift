@@ -58,9 +58,7 @@ public struct ServerTLS: Sendable, Hashable {
   func makeContext(protocols: [String]) throws -> NIOSSLContext {
     var configuration = TLSConfiguration.makeServerConfiguration(
       certificateChain: try identity.loadChain(), privateKey: try identity.loadKey())
-    configuration.minimumTLSVersion = .tlsv12
-    configuration.shutdownTimeout = closeMax
-    configuration.applicationProtocols = protocols
+    configuration.restrict(to: protocols)
     switch clients {
     case .none: configuration.certificateVerification = .none
     case .optional(let authorities):
@@ -117,9 +115,7 @@ public struct ClientTLS: Sendable, Hashable {
   /// - Throws: `TLSError` with the file that cannot be used.
   func makeContext(protocols: [String] = ["h2"]) throws -> NIOSSLContext {
     var configuration = TLSConfiguration.makeClientConfiguration()
-    configuration.minimumTLSVersion = .tlsv12
-    configuration.shutdownTimeout = closeMax
-    configuration.applicationProtocols = protocols
+    configuration.restrict(to: protocols)
     if let authorities { configuration.trustRoots = try TLSFiles.loadAuthorities(authorities) }
     if let identity {
       configuration.certificateChain = try identity.loadChain()
@@ -154,6 +150,17 @@ public struct TLSError: Error, Sendable, Hashable, CustomStringConvertible {
 
   /// The file and the reason.
   public var description: String { "\(file): \(reason)" }
+}
+
+extension TLSConfiguration {
+  /// Sets what both sides negotiate: these ALPN protocols, and TLS 1.3, or 1.2 with suites that
+  /// RFC 9113 does not prohibit for HTTP/2 (section 9.2.2 and appendix A).
+  fileprivate mutating func restrict(to protocols: [String]) {
+    minimumTLSVersion = .tlsv12
+    cipherSuites = "ECDHE+AESGCM:ECDHE+CHACHA20"
+    shutdownTimeout = closeMax
+    applicationProtocols = protocols
+  }
 }
 
 extension TLSFiles {

@@ -1,6 +1,7 @@
 """Hostile peers against the real server: every rule a server must enforce, with its answer."""
 
 import socket
+import ssl
 import time
 
 import pytest
@@ -69,6 +70,27 @@ def test_in_pieces(case, plaintext_port):
 @pytest.mark.parametrize("case", TLS_CASES, ids=_name)
 def test_tls(case, tls_port):
     hostile.judge(case, tls_port, tls=True)
+
+
+def _handshake(port, suite):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(f"{suite}:@SECLEVEL=0")
+    context.set_alpn_protocols(["h2"])
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as plain:
+        with context.wrap_socket(plain) as secured:
+            return secured.cipher()[0]
+
+
+def test_tls_1_2_has_no_suite_that_http2_prohibits(tls_port):
+    keys = ("ECDHE-RSA", "ECDHE-ECDSA")
+    for suite in ("AES128-SHA", "AES256-SHA384", "AES128-SHA256"):
+        offered = ":".join(f"{key}-{suite}" for key in keys)
+        with pytest.raises(ssl.SSLError):
+            _handshake(tls_port, f"{offered}:AES128-SHA:AES128-GCM-SHA256")
+    offered = ":".join(f"{key}-AES128-GCM-SHA256" for key in keys)
+    assert _handshake(tls_port, offered).endswith("AES128-GCM-SHA256")
 
 
 def test_unknown_encoding_names_the_known_ones(plaintext_port):

@@ -1,4 +1,5 @@
 import GRPCHealthV1
+import GRPCTesting
 import RPC
 import RPCInProcess
 import ServiceKit
@@ -50,7 +51,7 @@ struct AnnouncementTests {
       let announcing = Task { await gateway.announce(in: health) }
       for _ in 0..<100 { await Task.yield() }
       #expect(health.status(of: "") == .notServing)
-      #expect(gateway.unreached == ["grpc.testing.TestService", "members", "stations"])
+      #expect(gateway.backends.unreached == ["grpc.testing.TestService", "members", "stations"])
       isReady.update { $0 = true }
       await announcing.value
       #expect(health.status(of: "") == .serving)
@@ -63,7 +64,7 @@ struct AnnouncementTests {
       let health = HealthRegistry()
       await gateway.announce(in: health)
       #expect(health.status(of: "") == .serving)
-      #expect(!gateway.unreached.isEmpty)
+      #expect(!gateway.backends.unreached.isEmpty)
     }
   }
 
@@ -72,10 +73,66 @@ struct AnnouncementTests {
     try await Self.with(warmup: 600) { gateway, isReady in
       let health = HealthRegistry()
       let announcing = Task { await gateway.announce(in: health) }
-      gateway.renounce(in: health)
+      await gateway.renounce(in: health)
       isReady.update { $0 = true }
       await announcing.value
       #expect(health.status(of: "") == .notServing)
+    }
+  }
+
+  @Test("calls go to new replicas once one is ready; until then to those before")
+  func newReplicas() async throws {
+    try await ReloadTests.withKey { key in
+      let configuration = ReloadTests.World.configuration(key)
+      let (before, after, isReady) = (EchoProbe(), EchoProbe(), Shared(false))
+      let gateway = try LiveGateway(
+        configuration, kiosks: KioskDirectory(), clock: TestGateway.clock,
+        logger: ReloadTests.World.logger
+      ) { link in
+        let isNew = link.targets == ["127.0.0.1:4"]
+        return Way(
+          inner: try InProcessChannel(services: [EchoService(isNew ? after : before)]),
+          isReady: isNew ? isReady : Shared(true))
+      }
+      let edge = InProcessChannel(
+        try Dispatcher(
+          edge: gateway, health: HealthRegistry(), logger: ReloadTests.World.logger))
+      let client = TestServiceClient(edge)
+      var next = configuration
+      next.warmupSeconds = 600
+      next.opaqueServices[0].targets = ["127.0.0.1:4"]
+      let reloading = Task { [next] in
+        try await gateway.reload(certificates: { _ in {} }) { next }
+      }
+      for _ in 0..<100 { await Task.yield() }
+      _ = try await client.unaryCall(SimpleRequest(), options: TestCaller.partner.options)
+      #expect(gateway.generation == 1)
+      isReady.update { $0 = true }
+      try await reloading.value
+      _ = try await client.unaryCall(SimpleRequest(), options: TestCaller.partner.options)
+      #expect(gateway.generation == 2)
+      #expect((before.calls.value, after.calls.value) == (1, 1))
+    }
+  }
+
+  @Test("a reload that waits for replicas does not keep a gateway from stopping")
+  func stoppedReload() async throws {
+    try await Self.with(warmup: 600) { gateway, isReady in
+      isReady.update { $0 = true }
+      var moved = gateway.configuration
+      moved.services["members"]?.targets = ["127.0.0.1:5"]
+      let next = moved
+      let reloading = Task {
+        try await gateway.reload(certificates: { _ in {} }) {
+          isReady.update { $0 = false }
+          return next
+        }
+      }
+      await gateway.renounce(in: HealthRegistry())
+      _ = await reloading.result
+      await #expect(throws: CancellationError.self) {
+        try await gateway.reload(certificates: { _ in {} }) { next }
+      }
     }
   }
 }

@@ -52,10 +52,10 @@ struct ReloadTests {
     func reload(
       certificates: @escaping LiveGateway.Certificates = { _ in {} },
       _ change: (inout GatewayConfiguration) -> Void
-    ) throws {
+    ) async throws {
       var next = gateway.configuration
       change(&next)
-      try gateway.reload(certificates: certificates) { next }
+      try await gateway.reload(certificates: certificates) { [next] in next }
     }
 
     func call(as key: String = TestGateway.partnerKey) async throws {
@@ -81,7 +81,7 @@ struct ReloadTests {
   func callers() async throws {
     try await with { world in
       try await world.call()
-      try world.reload { configuration in
+      try await world.reload { configuration in
         configuration.partners[0].apiKeySHA256 = TestGateway.sha256("a new key")
       }
       try await world.call(as: "a new key")
@@ -96,8 +96,9 @@ struct ReloadTests {
   func wrong() async throws {
     try await with { world in
       let before = world.gateway.configuration
-      let error = #expect(throws: ConfigurationError.self) {
-        try world.reload(certificates: { _ in throw ConfigurationError("edge.crt: no PEM") }) {
+      let error = await #expect(throws: ConfigurationError.self) {
+        try await world.reload(certificates: { _ in throw ConfigurationError("edge.crt: no PEM") })
+        {
           $0.plaintext = false
           $0.listen.port = 1
           $0.admin.port = 2
@@ -129,8 +130,8 @@ struct ReloadTests {
   @Test("an unreadable configuration is refused, and the old one stays")
   func unreadable() async throws {
     try await with { world in
-      #expect(throws: ConfigurationError.self) {
-        try world.gateway.reload(certificates: { _ in {} }) {
+      await #expect(throws: ConfigurationError.self) {
+        try await world.gateway.reload(certificates: { _ in {} }) {
           throw ConfigurationError("gateway.yaml: unknown key listn")
         }
       }
@@ -146,9 +147,9 @@ struct ReloadTests {
       var responses = stream.responses.makeAsyncIterator()
       try await stream.send(StreamingOutputCallRequest())
       _ = try await responses.next()
-      try world.reload { $0.messageBytesMax = 1_000 }
+      try await world.reload { $0.messageBytesMax = 1_000 }
       #expect(world.links.value.count == 3, "nothing is connected anew")
-      try world.reload { $0.opaqueServices[0].targets = ["127.0.0.1:4"] }
+      try await world.reload { $0.opaqueServices[0].targets = ["127.0.0.1:4"] }
       #expect(world.links.value.last?.targets == ["127.0.0.1:4"])
       #expect(world.links.value.count == 4)
       try await world.call()
@@ -169,11 +170,11 @@ struct ReloadTests {
       ) { _ in DeadChannel() }
       let shown = Counter()
       let certificates: LiveGateway.Certificates = { _ in { shown.add() } }
-      try live.reload(certificates: certificates) { configuration }
+      try await live.reload(certificates: certificates) { [configuration] in configuration }
       #expect(shown.value == 1)
       configuration.drainSeconds = 601
-      #expect(throws: ConfigurationError.self) {
-        try live.reload(certificates: certificates) { configuration }
+      await #expect(throws: ConfigurationError.self) {
+        try await live.reload(certificates: certificates) { [configuration] in configuration }
       }
       #expect(shown.value == 1)
     }

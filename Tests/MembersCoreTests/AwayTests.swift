@@ -216,9 +216,9 @@ struct AwayTests {
         try await client.openRefreshRound(whole).round?.staleRecords == 6, "the fresh ones too")
       // The size of a round is bounded and counted first.
       let all = PathRange(subtreeOf: "")
-      for (most, isTooLarge) in [(5, true), (6, false)] {
-        let query = RefreshStore.isTooLarge(all, firstFreshDay: 30_000, recordsMax: most)
-        #expect(try await harness.database.read(query) == isTooLarge)
+      for (most, counted) in [(4, 5), (5, 6), (6, 6)] {
+        let query = RefreshStore.staleRecords(of: all, firstFreshDay: 30_000, recordsMax: most)
+        #expect(try await harness.database.read(query) == Int64(counted))
       }
       var list = ListRefreshRecordsRequest()
       (list.round, list.pageSize) = (round.name, 3)

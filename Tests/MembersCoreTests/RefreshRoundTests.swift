@@ -3,6 +3,8 @@ import MembersV1
 import Protobuf
 import RPC
 import ServiceKit
+import Storage
+import TestStores
 import Testing
 import YijiaTypeV1
 
@@ -89,6 +91,86 @@ struct RefreshRoundTests {
       #expect(
         try await refusal { try await racing.client(clerk).markUnreachable(mark) }
           == "REFRESH_STATE")
+    }
+  }
+
+  @Test("a round's numbers are those of its records, whatever is done at once")
+  func counts() async throws {
+    try await Harness.run { harness in
+      let names = try await harness.plantTree()
+      for number in 1...8 {
+        _ = try await harness.submit(Applicant.application(number), as: .administrator)
+      }
+      let client = try harness.client(.staff(names["quegou"] ?? "", role: .clerk))
+      var open = OpenRefreshRoundRequest()
+      (open.dueDate, open.allRecords) = (.day(20_800), true)
+      var rounds: [String] = []
+      for _ in 1...2 {
+        open.requestID = UUID().uuidString
+        rounds.append(try #require(try await client.openRefreshRound(open).round).name)
+      }
+      let members = try await harness.members().map(\.name)
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for member in members[0..<4] {
+          for round in rounds {
+            group.addTask {
+              // A record that is confirmed first is not marked any more.
+              _ = try? await client.markUnreachable(
+                .with {
+                  ($0.requestID, $0.round, $0.member) = (UUID().uuidString, round, member)
+                })
+            }
+          }
+        }
+        for member in members[2..<6] {
+          group.addTask {
+            _ = try await client.confirmMember(
+              .with { ($0.requestID, $0.name) = (UUID().uuidString, member) })
+          }
+        }
+        group.addTask { _ = try await harness.leave(members[6], as: .administrator) }
+        try await group.waitForAll()
+      }
+      for name in rounds {
+        let round = try #require(
+          try await client.getRefreshRound(.with { $0.name = name }).round)
+        let records = try await client.listRefreshRecords(
+          .with { ($0.round, $0.states) = (name, [.stale, .confirmed, .unreachable, .ended]) }
+        ).records
+        let counted = Dictionary(grouping: records, by: \.state).mapValues { Int64($0.count) }
+        #expect(counted == [.stale: 1, .confirmed: 4, .unreachable: 2, .ended: 1])
+        #expect(round.staleRecords == 1)
+        #expect(round.confirmedRecords == 4)
+        #expect(round.unreachableRecords == 2)
+        #expect(round.endedRecords == 1)
+      }
+    }
+  }
+
+  @Test("rounds of an older store are counted when it is upgraded", arguments: Engine.allCases)
+  func upgraded(engine: Engine) async throws {
+    try await engine.withStore { store in
+      try await store.with { database in
+        let older = MembersMigrations.all.prefix { $0.name.prefix(4) < "0040" }
+        try await database.migrate(Array(older))
+        var commit = Commit(at: Date(timeIntervalSince1970: 0))
+        commit.run(
+          """
+          INSERT INTO organizations (
+            id, external_id, path, display_name, kind, level, region_code, occupation_groups,
+            credit_code, employer_credit_codes, takes_individuals, state, version, created
+          ) VALUES ('o', 'o', 'o', 'o', 1, 1, '340000', 0, '', '', 1, 1, 1, 1)
+          """, [])
+        commit.run("INSERT INTO refresh_rounds VALUES ('r', 'o', 1, 2, 0, 1, 1)", [])
+        for (index, state) in [1, 1, 1, 2, 2, 3, 4, 4, 4, 4].enumerated() {
+          commit.run(
+            "INSERT INTO refresh_records VALUES ('r', ?1, ?2, 1)", ["m\(index)", Int64(state)])
+        }
+        try await database.write(commit)
+        try await database.migrate(MembersMigrations.all)
+        let round = try #require(try await database.read(RefreshStore.byID("r"))).round
+        #expect(round.records == [.stale: 3, .confirmed: 2, .unreachable: 1, .ended: 4])
+      }
     }
   }
 

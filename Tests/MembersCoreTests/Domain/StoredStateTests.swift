@@ -36,8 +36,8 @@ struct StoredStateTests {
   func rounds() throws {
     for input in StoredRound.Input.allCases {
       var round = StoredRound(
-        id: "r", organizationID: "o", openDay: 0, dueDay: 9, isClosed: false, version: 3,
-        created: 0)
+        id: "r", organizationID: "o", openDay: 0, dueDay: 9, isClosed: false, records: [:],
+        version: 3, created: 0)
       try round.apply(input)
       #expect(round.isClosed == (input == .close))
       #expect(round.version == (input == .close ? 4 : 3))

@@ -12,7 +12,7 @@ public import ServiceKit
 /// | `GET /readyz` | 200 or 503, and every replica of every service with how it stands |
 /// | `GET /config` | the configuration that is served, as JSON, without keys and their hashes |
 /// | `GET /log_level`, `POST /log_level?level=debug` | what is logged |
-/// | `POST /reload` | reads the configuration anew; 400 with what is wrong |
+/// | `POST /reload` | reads the configuration anew and answers once it is served; 400: faults |
 ///
 /// The port is plaintext on a loopback address, for people and programs of the same machine. Pages
 /// in a browser there are kept out: requests with an `origin` field, or with an authority that is
@@ -20,11 +20,12 @@ public import ServiceKit
 public struct AdminPages: ExchangeHandler {
   private let gateway: LiveGateway
   private let health: HealthRegistry
-  private let reload: @Sendable () throws -> Void
+  private let reload: @Sendable () async throws -> Void
 
   /// - Parameter reload: Reads the configuration anew; its error is the text of the 400 response.
   public init(
-    of gateway: LiveGateway, health: HealthRegistry, reload: @escaping @Sendable () throws -> Void
+    of gateway: LiveGateway, health: HealthRegistry,
+    reload: @escaping @Sendable () async throws -> Void
   ) {
     self.gateway = gateway
     self.health = health
@@ -53,7 +54,7 @@ public struct AdminPages: ExchangeHandler {
   private static func path(_ head: RequestHead) -> Substring { head.path.prefix { $0 != "?" } }
 
   public func serve(_ exchange: ServerExchange) async {
-    let answer = answer(exchange.head)
+    let answer = await answer(exchange.head)
     let body = Array((answer.text + "\n").utf8)
     var head: HeaderList = [
       ":status": "\(answer.status)", "content-type": answer.type, "cache-control": "no-store",
@@ -67,7 +68,7 @@ public struct AdminPages: ExchangeHandler {
     await exchange.finish()
   }
 
-  private func answer(_ head: RequestHead) -> Answer {
+  private func answer(_ head: RequestHead) async -> Answer {
     guard head.fields["origin"] == nil, Self.isAddress(head.authority) else {
       return Answer(status: 403, text: "not for pages")
     }
@@ -79,7 +80,7 @@ public struct AdminPages: ExchangeHandler {
     case ("/log_level", "GET"): return Answer(text: Observation.logLevel.rawValue)
     case ("/log_level", "POST"): return setLogLevel(head)
     case ("/log_level", _): return .only("GET, HEAD, POST")
-    case ("/reload", "POST"): return reloaded()
+    case ("/reload", "POST"): return await reloaded()
     case ("/reload", _): return .only("POST")
     default: return .only("GET, HEAD")
     }
@@ -97,9 +98,9 @@ public struct AdminPages: ExchangeHandler {
   }
 
   private func readiness() -> Answer {
-    let services = gateway.standings
+    let services = gateway.backends.standings
     let isReady = health.status(of: "") == .serving
-    let unreached = gateway.unreached
+    let unreached = gateway.backends.unreached
     let missing = unreached.isEmpty ? "" : ", no way to " + unreached.joined(separator: ", ")
     let lines = services.flatMap { service in
       service.replicas.map { "\(service.name) \($0.address) \($0.text)" }
@@ -174,9 +175,9 @@ public struct AdminPages: ExchangeHandler {
     return Answer(text: level.rawValue)
   }
 
-  private func reloaded() -> Answer {
+  private func reloaded() async -> Answer {
     do {
-      try reload()
+      try await reload()
       return Answer(text: "reloaded, generation \(gateway.generation)")
     } catch {
       return Answer(status: 400, text: "refused, the configuration before stays: \(error)")

@@ -113,6 +113,18 @@ public struct Backends: Sendable {
       .sorted { $0.0 < $1.0 }
   }
 
+  /// The state of every replica of each service outside of this process.
+  var standings: [(name: String, replicas: [BackendStanding])] {
+    named.compactMap { name, channel in
+      (channel as? any WatchedChannel).map { (name, $0.standings) }
+    }
+  }
+
+  /// Services without a ready replica.
+  var unreached: [String] {
+    standings.filter { !$0.replicas.contains(where: \.isReady) }.map(\.name)
+  }
+
   /// Every channel; for shutdown.
   var all: [any Channel] { Array(channels.values) }
 }

@@ -62,6 +62,9 @@ extension GatewayConfiguration {
     }
     wrong += memberCodeFaults()
     if !(0...600).contains(warmupSeconds) { wrong.append("warmup_seconds: 0 to 600") }
+    if !(0...600).contains(shutdownDelaySeconds) {
+      wrong.append("shutdown_delay_seconds: 0 to 600")
+    }
     if !(0...600).contains(drainSeconds) { wrong.append("drain_seconds: 0 to 600") }
     if DayZone(dayOffset) == nil { wrong.append("day_offset: such as +08:00, within 14 hours") }
     let limits = limits + partners.flatMap(\.limits)

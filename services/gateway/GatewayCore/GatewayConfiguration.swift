@@ -55,7 +55,10 @@ public struct GatewayConfiguration: CheckedConfiguration, Hashable {
   /// How long a starting gateway waits for a connection to each service before it reports SERVING,
   /// in seconds.
   public var warmupSeconds: Int
-  /// How long a stopping gateway lets running calls finish, in seconds.
+  /// How long a stopping gateway takes new connections and calls while its health is NOT_SERVING,
+  /// in seconds: as long as a load balancer takes to notice.
+  public var shutdownDelaySeconds: Int
+  /// How long a stopping gateway then lets running calls finish, in seconds.
   public var drainSeconds: Int
   /// Minimum log level: trace, debug, info, notice, warning, error, critical.
   public var logLevel: String
@@ -74,6 +77,7 @@ public struct GatewayConfiguration: CheckedConfiguration, Hashable {
     case browserOrigins = "browser_origins"
     case accessLog = "access_log"
     case warmupSeconds = "warmup_seconds"
+    case shutdownDelaySeconds = "shutdown_delay_seconds"
     case drainSeconds = "drain_seconds"
     case logLevel = "log_level"
   }
@@ -108,6 +112,7 @@ public struct GatewayConfiguration: CheckedConfiguration, Hashable {
     accessLog = AccessLogSetting(successShare: 1, failureShare: 1)
     tracing = TracingSetting()
     warmupSeconds = 10
+    shutdownDelaySeconds = 0
     drainSeconds = 20
     logLevel = "info"
   }

@@ -60,9 +60,15 @@ public final class LiveGateway: ExchangeHandler {
   private let parts: Parts
   private let connect: Backends.Connect
   private let live: Live<Served>
-  /// Number of configurations served; the lock also serializes reloads.
-  private let loads = Mutex(1)
-  private let isStopping = Mutex(false)
+  private let loads = Atomic(1)
+
+  private struct Life {
+    var isStopping = false
+    /// The reload that was asked for last; each waits for the one before.
+    var reload: Task<Void, any Error>?
+  }
+
+  private let life = Mutex(Life())
 
   /// - Parameters:
   ///   - kiosks: Filled by a ``KioskFeed``.
@@ -137,30 +143,50 @@ public final class LiveGateway: ExchangeHandler {
   public var drain: Duration { .seconds(configuration.drainSeconds) }
 
   /// How many configurations have been served, the current one included.
-  public var generation: Int { loads.withLock { $0 } }
+  public var generation: Int { loads.load(ordering: .relaxed) }
 
-  /// Serves another configuration from the next call on if all of it is valid; otherwise nothing
-  /// changes.
+  /// Serves another configuration if all of it is valid; otherwise nothing changes. Returns when it
+  /// is served: once its services have a ready replica, but for those that have none now, or after
+  /// its `warmup_seconds`. Reloads take place one after the other.
   ///
   /// Channels to services whose settings are unchanged keep their connections; the others close
   /// with the last call that began on them.
   /// - Parameter read: Reads the configuration.
   /// - Throws: ``ConfigurationError`` naming every field that is invalid, or that cannot change
-  ///   while the gateway runs.
+  ///   while the gateway runs; `CancellationError` when the gateway is stopping.
   public func reload(
-    certificates: Certificates, _ read: () throws -> GatewayConfiguration
-  ) throws {
-    do {
-      try loads.withLock { loads in
-        let next = try read()
-        let (served, showCertificates) = try prepared(next, certificates)
-        try parts.store?.takeUpKeys()
-        showCertificates()
-        live.replace(with: served)
-        Observation.logLevel = Logger.Level(rawValue: next.logLevel) ?? .info
-        loads += 1
-        parts.logger.notice("configuration reloaded", metadata: ["generation": "\(loads)"])
+    certificates: @escaping Certificates,
+    _ read: @escaping @Sendable () throws -> GatewayConfiguration
+  ) async throws {
+    let reload = try life.withLock { life in
+      guard !life.isStopping else { throw CancellationError() }
+      let earlier = life.reload
+      let reload = Task {
+        _ = await earlier?.result
+        try await self.load(certificates, read)
       }
+      life.reload = reload
+      return reload
+    }
+    try await reload.value
+  }
+
+  private func load(
+    _ certificates: Certificates, _ read: () throws -> GatewayConfiguration
+  ) async throws {
+    do {
+      let next = try read()
+      let (served, showCertificates) = try prepared(next, certificates)
+      try parts.store?.takeUpKeys()
+      let unreached = Set(backends.unreached)
+      try await warmUp(seconds: next.warmupSeconds) {
+        served.backends.unreached.filter { !unreached.contains($0) }
+      }
+      showCertificates()
+      live.replace(with: served)
+      Observation.logLevel = Logger.Level(rawValue: next.logLevel) ?? .info
+      let generation = loads.add(1, ordering: .relaxed).newValue
+      parts.logger.notice("configuration reloaded", metadata: ["generation": "\(generation)"])
     } catch {
       parts.logger.error(
         "the configuration is refused, the one before stays", metadata: ["cause": "\(error)"])
@@ -201,21 +227,12 @@ public final class LiveGateway: ExchangeHandler {
     await KioskFeed(channel: stations, directory: parts.kiosks, logger: logger).run()
   }
 
+  /// The services of the current configuration.
+  var backends: Backends { live.value.backends }
+
   /// Every channel in use at the moment; for shutdown.
   public var channels: [any Channel] {
-    live.value.backends.all + (parts.exporter.map { [$0.channel] } ?? [])
-  }
-
-  /// The state of every replica of each service outside of this process.
-  var standings: [(name: String, replicas: [BackendStanding])] {
-    live.value.backends.named.compactMap { name, channel in
-      (channel as? any WatchedChannel).map { (name, $0.standings) }
-    }
-  }
-
-  /// Services without a ready replica.
-  var unreached: [String] {
-    standings.filter { !$0.replicas.contains(where: \.isReady) }.map(\.name)
+    backends.all + (parts.exporter.map { [$0.channel] } ?? [])
   }
 
   /// Reports SERVING once each service has a ready replica, or when the warm-up time is over: a
@@ -225,32 +242,47 @@ public final class LiveGateway: ExchangeHandler {
   ///
   /// Returns without a report when the task is cancelled.
   public func announce(in health: HealthRegistry) async {
-    let end = ContinuousClock.now + .seconds(configuration.warmupSeconds)
-    while !unreached.isEmpty, ContinuousClock.now < end {
-      // Polled, for seconds at most: no event covers all channels together.
-      do { try await Task.sleep(for: Self.askInterval) } catch { return }
+    do { try await warmUp(seconds: configuration.warmupSeconds) { backends.unreached } } catch {
+      return
     }
-    if !unreached.isEmpty {
-      let names = unreached.joined(separator: ", ")
-      parts.logger.warning("serving without a way to some", metadata: ["services": "\(names)"])
-    }
-    isStopping.withLock { isStopping in
-      if !isStopping { health.set("", .serving) }
+    life.withLock { life in
+      if !life.isStopping { health.set("", .serving) }
     }
   }
 
-  /// Reports NOT_SERVING for good: the gateway is stopping.
-  public func renounce(in health: HealthRegistry) {
-    isStopping.withLock { isStopping in
-      isStopping = true
-      health.set("", .notServing)
+  /// Waits until no service is unreached, or so many seconds, or until the gateway stops.
+  /// - Throws: `CancellationError` when the task is cancelled.
+  private func warmUp(seconds: Int, _ unreached: () -> [String]) async throws {
+    let end = ContinuousClock.now + .seconds(seconds)
+    while true {
+      let names = unreached()
+      if names.isEmpty || life.withLock({ $0.isStopping }) { return }
+      guard ContinuousClock.now < end else {
+        let names = names.joined(separator: ", ")
+        parts.logger.warning("serving without a way to some", metadata: ["services": "\(names)"])
+        return
+      }
+      // Polled, for seconds at most: no event covers all channels together.
+      try await Task.sleep(for: Self.askInterval)
     }
+  }
+
+  /// Reports NOT_SERVING for good: the gateway is stopping. Returns when `shutdown_delay_seconds`
+  /// are over and the last reload has ended; there is no other after it.
+  public func renounce(in health: HealthRegistry) async {
+    let reload = life.withLock { life in
+      life.isStopping = true
+      health.set("", .notServing)
+      return life.reload
+    }
+    _ = await reload?.result
+    try? await Task.sleep(for: .seconds(configuration.shutdownDelaySeconds))
   }
 
   /// The channel to yijia-stations, whose feed delivers the kiosks, of the current configuration.
   public var stations: some Channel { LiveChannel(live: { self.stationsNow }) }
 
-  private var stationsNow: (any Channel)? { live.value.backends.contracted["stations"]?.channel }
+  private var stationsNow: (any Channel)? { backends.contracted["stations"]?.channel }
 }
 
 extension Dispatcher {

@@ -57,8 +57,8 @@ struct GatewayCommand: AsyncParsableCommand {
       let router = try store.router(health: health, logger: logger)
       return server(Self.server(configuration.inner), Dispatcher(router: router, logger: logger))
     }
-    let reload: @Sendable () throws -> Void = { [config] in
-      try gateway.reload { next in
+    let reload: @Sendable () async throws -> Void = { [config] in
+      try await gateway.reload { next in
         let shown = try [(edge, next.edge), (inner, next.inner)].compactMap { server, link in
           try Self.server(link).tls.map { (server, try server?.credentials($0)) }
         }
@@ -82,9 +82,9 @@ struct GatewayCommand: AsyncParsableCommand {
     for await signal in signals {
       logger.notice("signal", metadata: ["signal": "\(signal)"])
       guard signal == .sighup else { break }
-      try? reload()  // what is wrong is in the log
+      Task { try? await reload() }  // what is wrong is in the log
     }
-    gateway.renounce(in: health)
+    await gateway.renounce(in: health)
     for server in servers { await server.shutdown(grace: gateway.drain) }
     upkeep.cancel()  // it calls services: on loops that are shut down it would never end
     await upkeep.value

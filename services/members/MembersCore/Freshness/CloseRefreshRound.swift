@@ -22,9 +22,7 @@ extension MembersService {
     let reply = try await writeOnce(
       requestID ?? "", payload: try payload.wireBytes(), at: now, context
     ) {
-      .read(
-        StaffScope.query(of: caller), RefreshStore.byID(id), RefreshStore.counts(of: id)
-      ) { scope, placed, counts in
+      .read(StaffScope.query(of: caller), RefreshStore.byID(id)) { scope, placed in
         guard let placed, scope.holds(placed.path) else {
           throw MembersError.refreshRoundNotFound
         }
@@ -38,7 +36,7 @@ extension MembersService {
           AuditEntry(
             actor: caller.subject, action: "refreshRounds.close",
             target: "refreshRounds/\(id)"))
-        return .commit(commit, try round.message(counts).wireBytes())
+        return .commit(commit, try round.message.wireBytes())
       }
     }
     return try .with { $0.round = try RefreshRound(wireBytes: reply) }

@@ -19,10 +19,7 @@ extension MembersService {
         of: range, withClosed: request.includeClosed,
         after: (after?.first ?? .integer(.max), after?.last ?? .text("")), limit: size + 1))
     var response = ListRefreshRoundsResponse()
-    for placed in rows.prefix(size) {
-      let counts = try await database.read(RefreshStore.counts(of: placed.round.id))
-      response.rounds.append(placed.round.message(counts))
-    }
+    response.rounds = rows.prefix(size).map(\.round.message)
     if rows.count > size {
       let last = rows[size - 1].round
       response.nextPageToken = try keys.pages.encode([last.created, last.id], scope: scope)

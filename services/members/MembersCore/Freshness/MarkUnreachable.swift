@@ -37,8 +37,7 @@ extension MembersService {
         try progress.apply(.notReached)
         (changed.state, changed.day) = (progress.state, day)
         var commit = Commit(at: now)
-        commit.run(RefreshStore.isStillOpen(placed.round))
-        commit.run(RefreshStore.set(changed, of: id, before: record.state))
+        RefreshStore.set(changed, of: id, before: record.state, into: &commit)
         commit.record(
           AuditEntry(
             actor: caller.subject, action: "refreshRounds.unreachable",

@@ -13,22 +13,23 @@ struct StoredRound: Sendable, Hashable {
   /// The due day in days since 1970-01-01.
   var dueDay: Int
   var isClosed: Bool
+  /// The number of its records by state.
+  var records: [RefreshState: Int64]
   var version: Int64
   /// The creation in microseconds since 1970.
   var created: Int64
 
-  /// - Parameter counts: The number of its records by state.
-  func message(_ counts: [RefreshState: Int64]) -> RefreshRound {
+  var message: RefreshRound {
     var message = RefreshRound()
     message.name = "refreshRounds/\(id)"
     message.organization = "organizations/\(organizationID)"
     message.openDate = .day(openDay)
     message.dueDate = .day(dueDay)
     message.closed = isClosed
-    message.staleRecords = counts[.stale, default: 0]
-    message.confirmedRecords = counts[.confirmed, default: 0]
-    message.unreachableRecords = counts[.unreachable, default: 0]
-    message.endedRecords = counts[.ended, default: 0]
+    message.staleRecords = records[.stale, default: 0]
+    message.confirmedRecords = records[.confirmed, default: 0]
+    message.unreachableRecords = records[.unreachable, default: 0]
+    message.endedRecords = records[.ended, default: 0]
     message.createTime = Timestamp(microseconds: created)
     message.etag = Etag.text(version)
     return message
@@ -77,10 +78,29 @@ struct StoredRefreshRecord: Sendable, Hashable {
   }
 }
 
-/// The SQL of refresh rounds and confirmations.
+extension RefreshState {
+  /// The column of a round that counts its records in this state.
+  fileprivate var column: String {
+    switch self {
+    case .stale: "stale_records"
+    case .confirmed: "confirmed_records"
+    case .unreachable: "unreachable_records"
+    case .ended: "ended_records"
+    default: preconditionFailure("no record is in state \(self)")
+    }
+  }
+
+  fileprivate static let stored: [RefreshState] = [.stale, .confirmed, .unreachable, .ended]
+}
+
+/// The SQL of refresh rounds and confirmations. A round counts its records by state, so that its
+/// progress is read without counting them: every statement that changes records is beside one that
+/// changes the counts.
 enum RefreshStore {
   private static let round = """
-    SELECT r.id, r.organization_id, r.open_day, r.due_day, r.closed, r.version, r.created, o.path \
+    SELECT r.id, r.organization_id, r.open_day, r.due_day, r.closed, \
+    \(RefreshState.stored.map { "r.\($0.column)" }.joined(separator: ", ")), \
+    r.version, r.created, o.path \
     FROM refresh_rounds AS r JOIN organizations AS o ON o.id = r.organization_id
     """
 
@@ -106,22 +126,11 @@ enum RefreshStore {
       round: StoredRound(
         id: try row.text("id"), organizationID: try row.text("organization_id"),
         openDay: try row.int("open_day"), dueDay: try row.int("due_day"),
-        isClosed: try row.boolean("closed"), version: try row.integer("version"),
-        created: try row.integer("created")),
+        isClosed: try row.boolean("closed"),
+        records: try Dictionary(
+          uniqueKeysWithValues: RefreshState.stored.map { ($0, try row.integer($0.column)) }),
+        version: try row.integer("version"), created: try row.integer("created")),
       path: try row.text("path"))
-  }
-
-  static func counts(of round: String) -> Query<[RefreshState: Int64]> {
-    Query(
-      """
-      SELECT state, count(*) AS records FROM refresh_records WHERE round_id = ?1 GROUP BY state
-      """, [round]
-    ) { rows in
-      try Dictionary(
-        uniqueKeysWithValues: rows.map {
-          (RefreshState(rawValue: try $0.int32("state")), try $0.integer("records"))
-        })
-    }
   }
 
   private static let record = """
@@ -166,38 +175,41 @@ enum RefreshStore {
       AND coalesce(c.day, m.join_day) < ?3
     """
 
-  /// Returns whether a subtree has more records than a round can hold.
-  static func isTooLarge(
-    _ range: PathRange, firstFreshDay: Int, recordsMax: Int = recordsMax
-  ) -> Query<Bool> {
-    .exists(
-      "SELECT m.id \(stale) LIMIT 1 OFFSET ?4", [range.first, range.end, firstFreshDay, recordsMax])
+  /// Returns the number of records of a new round; one more than `recordsMax` where there are more.
+  static func staleRecords(
+    of range: PathRange, firstFreshDay: Int, recordsMax: Int = recordsMax
+  ) -> Query<Int64> {
+    Query(
+      "SELECT count(*) AS records FROM (SELECT m.id \(stale) LIMIT ?4) AS stale",
+      [range.first, range.end, firstFreshDay, recordsMax + 1]
+    ) { try $0.first?.integer("records") ?? 0 }
   }
 
-  /// Opens a round with all stale records of live members of the subtree, inserted by one
-  /// statement.
+  /// Opens a round with all stale records of live members of the subtree, as many as it states,
+  /// inserted by one statement.
   static func open(
     _ round: StoredRound, of range: PathRange, firstFreshDay: Int, into commit: inout Commit
   ) {
+    let stale = round.records[.stale, default: 0]
     commit.run(
       """
       INSERT INTO refresh_rounds (
-        id, organization_id, open_day, due_day, closed, version, created
-      ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+        id, organization_id, open_day, due_day, closed, stale_records, version, created
+      ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
       """,
       [
-        round.id, round.organizationID, round.openDay, round.dueDay, round.isClosed,
+        round.id, round.organizationID, round.openDay, round.dueDay, round.isClosed, stale,
         round.version, round.created,
       ], expects: .exactly(1))
     commit.run(
       """
       INSERT INTO refresh_records (round_id, member_id, state, day)
-      SELECT ?4, m.id, ?5, ?6 \(stale)
+      SELECT ?4, m.id, ?5, ?6 \(Self.stale)
       """,
       [
         range.first, range.end, firstFreshDay, round.id, RefreshState.stale.rawValue,
         round.openDay,
-      ])
+      ], expects: .exactly(Int(stale)))
   }
 
   /// Records that a member's data are correct, also in every open round.
@@ -207,44 +219,61 @@ enum RefreshStore {
       INSERT INTO confirmations (member_id, day) VALUES (?1, ?2)
       ON CONFLICT (member_id) DO UPDATE SET day = excluded.day
       """, [member, day], expects: .exactly(1))
-    commit.run(
-      """
-      UPDATE refresh_records SET state = ?2, day = ?3
-      WHERE member_id = ?1 AND state <> ?2 AND \(ofOpenRounds)
-      """, [member, RefreshState.confirmed.rawValue, day])
+    move(member, from: [.stale, .unreachable, .ended], to: .confirmed, on: day, into: &commit)
   }
 
-  private static let ofOpenRounds = "round_id IN (SELECT id FROM refresh_rounds WHERE closed = 0)"
-
-  /// Ends the unconfirmed records of a member whose membership ends, in every open round
-  /// (``RefreshProgress``, as one statement).
+  /// Ends the unconfirmed records of a member whose membership ends, in every open round.
   static func end(_ member: String, on day: Int, into commit: inout Commit) {
-    commit.run(
-      """
-      UPDATE refresh_records SET state = ?2, day = ?3
-      WHERE member_id = ?1 AND state IN (?4, ?5) AND \(ofOpenRounds)
-      """,
-      [
-        member, RefreshState.ended.rawValue, day, RefreshState.stale.rawValue,
-        RefreshState.unreachable.rawValue,
-      ])
+    move(member, from: [.stale, .unreachable], to: .ended, on: day, into: &commit)
   }
 
-  /// Makes the ended records of a member stale again, in every open round (``RefreshProgress``, as
-  /// one statement).
+  /// Makes the ended records of a member stale again, in every open round.
   static func restore(_ member: String, on day: Int, into commit: inout Commit) {
-    commit.run(
-      """
-      UPDATE refresh_records SET state = ?2, day = ?3
-      WHERE member_id = ?1 AND state = ?4 AND \(ofOpenRounds)
-      """, [member, RefreshState.stale.rawValue, day, RefreshState.ended.rawValue])
+    move(member, from: [.ended], to: .stale, on: day, into: &commit)
   }
 
+  /// Moves a member's records in every open round (``RefreshProgress``, as two statements).
+  private static func move(
+    _ member: String, from states: [RefreshState], to next: RefreshState, on day: Int,
+    into commit: inout Commit
+  ) {
+    let own = "member_id = ?1 AND state"
+    let numbers = states.map { String($0.rawValue) }.joined(separator: ", ")
+    let fewer = states.map { state in
+      """
+      \(state.column) = \(state.column) - (SELECT count(*) FROM refresh_records
+        WHERE round_id = refresh_rounds.id AND \(own) = \(state.rawValue))
+      """
+    }
+    commit.run(
+      """
+      UPDATE refresh_rounds
+      SET \(fewer.joined(separator: ", ")), \(next.column) = \(next.column) + 1
+      WHERE closed = 0
+        AND id IN (SELECT round_id FROM refresh_records WHERE \(own) IN (\(numbers)))
+      """, [member])
+    commit.run(
+      """
+      UPDATE refresh_records SET state = ?2, day = ?3 WHERE \(own) IN (\(numbers))
+        AND round_id IN (SELECT id FROM refresh_rounds WHERE closed = 0)
+      """, [member, next.rawValue, day])
+  }
+
+  /// Changes a record of an open round.
   /// - Parameter before: The state that was read, which guards the change.
   static func set(
-    _ record: StoredRefreshRecord, of round: String, before: RefreshState
-  ) -> Statement {
-    Statement(
+    _ record: StoredRefreshRecord, of round: String, before: RefreshState,
+    into commit: inout Commit
+  ) {
+    commit.run(isStillOpen(round))
+    if record.state != before {
+      commit.run(
+        """
+        UPDATE refresh_rounds SET \(before.column) = \(before.column) - 1,
+          \(record.state.column) = \(record.state.column) + 1 WHERE id = ?1
+        """, [round], expects: .exactly(1))
+    }
+    commit.run(
       """
       UPDATE refresh_records SET state = ?3, day = ?4
       WHERE round_id = ?1 AND member_id = ?2 AND state = ?5
@@ -254,9 +283,9 @@ enum RefreshStore {
   }
 
   /// A guard that detects that a round was closed concurrently.
-  static func isStillOpen(_ round: StoredRound) -> Statement {
+  private static func isStillOpen(_ round: String) -> Statement {
     Statement(
-      "UPDATE refresh_rounds SET version = version WHERE id = ?1 AND closed = 0", [round.id],
+      "UPDATE refresh_rounds SET version = version WHERE id = ?1 AND closed = 0", [round],
       expects: .exactly(1))
   }
 
@@ -279,6 +308,6 @@ extension OutboxEvent {
     OutboxEvent(
       entity: "refreshRounds/\(round.id)", version: round.version,
       kind: MemberEventKind.refreshRoundChanged.rawValue,
-      payload: try round.message([:]).wireBytes())
+      payload: try round.message.wireBytes())
   }
 }

@@ -35,4 +35,23 @@ extension MembersMigrations {
       ) STRICT, WITHOUT ROWID;
       CREATE INDEX honors_by_member ON honors (member_id, day);
       """)
+
+  /// A round counts its records, which were counted whenever its progress was asked for.
+  static let countedRounds = Migration(
+    "0040 the number of a refresh round's records by state",
+    sql: """
+      ALTER TABLE refresh_rounds ADD COLUMN stale_records INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE refresh_rounds ADD COLUMN confirmed_records INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE refresh_rounds ADD COLUMN unreachable_records INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE refresh_rounds ADD COLUMN ended_records INTEGER NOT NULL DEFAULT 0;
+      UPDATE refresh_rounds SET
+        stale_records = (SELECT count(*) FROM refresh_records AS r
+          WHERE r.round_id = refresh_rounds.id AND r.state = 1),
+        confirmed_records = (SELECT count(*) FROM refresh_records AS r
+          WHERE r.round_id = refresh_rounds.id AND r.state = 2),
+        unreachable_records = (SELECT count(*) FROM refresh_records AS r
+          WHERE r.round_id = refresh_rounds.id AND r.state = 3),
+        ended_records = (SELECT count(*) FROM refresh_records AS r
+          WHERE r.round_id = refresh_rounds.id AND r.state = 4);
+      """)
 }

@@ -13,7 +13,7 @@ public enum MembersMigrations {
     subtreeCounters, coverage, rosterQuotas, units, away, freshness,
     outreach, olderHashes, awayManagers, unitMoves, employerClaims,
     regionRules, mergedTransfers, awayReviewers, waitingRows, unitThresholds,
-    rareRows, mergedItems, ownedRows,
+    rareRows, mergedItems, ownedRows, countedRounds,
   ]
 
   static let organizations = Migration(
