@@ -237,6 +237,19 @@ def test_calls_that_run_at_sigterm_finish(folder, binaries, interop):
         fronted.suite.close()
 
 
+def test_new_callers_are_served_until_a_load_balancer_has_noticed(folder, binaries, interop):
+    fronted = Fronted(
+        folder / "noticed", binaries, [interop[0].address], "shutdown_delay_seconds: 5\n")
+    try:
+        gateway = fronted.suite.children["gateway"]
+        gateway.send(signal.SIGTERM)
+        wait_until(lambda: fronted.admin("/readyz")[0] == 503, 4, "503 of /readyz")
+        assert fronted.stub().EmptyCall(testing.Empty(), timeout=4) == testing.Empty()
+        assert gateway.wait(20) == 0
+    finally:
+        fronted.suite.close()
+
+
 def test_a_call_that_does_not_end_is_cut_when_the_drain_time_is_over(folder, binaries, interop):
     fronted = Fronted(folder / "cut", binaries, [interop[0].address])
     try:
