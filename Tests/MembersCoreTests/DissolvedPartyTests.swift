@@ -136,6 +136,22 @@ struct DissolvedPartyTests {
     }
   }
 
+  @Test("a case that is opened while its custodian is dissolved is kept by the one above the pool")
+  func openedBeside() async throws {
+    try await Harness.run { harness in
+      let names = try await harness.plantTree()
+      _ = try await harness.client(.administrator).updateRegionSettings(settings("quegou-east"))
+      let enrolling = harness.replica(
+        RacingDatabase(harness.database) {
+          try await harness.dissolve(names["quegou-east"] ?? "")
+        })
+      _ = try await enrolling.submit(PoolTests.pooled(1), as: .administrator)
+      let cases = try await harness.poolCases(as: .administrator)
+      #expect(cases.map(\.pool) == [names["xiangshan-pool"]])
+      #expect(cases.map(\.custodian) == [names["xiangshan"]])
+    }
+  }
+
   @Test("no organization that is dissolved at that moment becomes a region's custodian")
   func namedBeside() async throws {
     try await Harness.run { harness in

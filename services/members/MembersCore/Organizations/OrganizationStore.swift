@@ -66,6 +66,15 @@ enum OrganizationStore {
       """, [id], expects: .exactly(1), isCheck: true)
   }
 
+  /// A guard that detects that an organization was dissolved.
+  static func isNotDissolved(_ id: String) -> Statement {
+    Statement(
+      """
+      UPDATE organizations SET version = version
+      WHERE id = ?1 AND state <> \(OrganizationState.dissolved.rawValue)
+      """, [id], expects: .exactly(1), isCheck: true)
+  }
+
   /// Returns the union to which a pool case is assigned.
   static func receiverOfPoolCase(_ id: String) -> Query<StoredOrganization?> {
     named("SELECT receiver_id FROM pool_cases WHERE id = ?1", id)

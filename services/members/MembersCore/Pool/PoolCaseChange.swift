@@ -2,7 +2,8 @@ import MembersV1
 import Storage
 
 extension Commit {
-  /// Opens cases for newly pooled members, in the same commit.
+  /// Opens cases for newly pooled members, in the same commit, if the custodian is not dissolved
+  /// meanwhile.
   mutating func openPoolCases(
     of members: [StoredMember], on terms: PoolTerms, by act: Act
   ) throws {
@@ -13,6 +14,7 @@ extension Commit {
         poolID: member.managingOrganizationID, custodianID: terms.custodianID, receiverID: nil,
         days: terms.days, version: 1, created: act.microseconds)
     }
+    if !cases.isEmpty { run(OrganizationStore.isNotDissolved(terms.custodianID)) }
     PoolCaseStore.insert(cases, into: &self)
     PoolCaseStore.log(cases, "OPENED", by: act, into: &self)
     for stored in cases { emit(try .changed(stored)) }
@@ -32,6 +34,9 @@ extension Commit {
       after.poolID = pool.id
       after.version += 1
       return after
+    }
+    if moved.contains(where: { $0.custodianID == custodianID }) {
+      run(OrganizationStore.isNotDissolved(custodianID))
     }
     try store(moved, "MOVED", by: act)
   }
@@ -79,6 +84,9 @@ extension Commit {
     try changed.progress.apply(input, on: act.day, days: stored.days)
     edit(&changed)
     changed.version += 1
+    if changed.custodianID != stored.custodianID {
+      run(OrganizationStore.isNotDissolved(changed.custodianID))
+    }
     run(PoolCaseStore.update(changed))
     PoolCaseStore.log([changed], input.word, by: act, into: &self)
     emit(try .changed(changed))
