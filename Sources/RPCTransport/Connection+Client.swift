@@ -36,6 +36,8 @@ final class ClientSide: @unchecked Sendable {
   @exclusivity(unchecked) private var complaint = Complaint.none
   /// The stream of the health check, which does not count as a call.
   @exclusivity(unchecked) var healthCheck: ClientExchange?
+  /// The task that keeps the health check going.
+  @exclusivity(unchecked) var healthWatch: Task<Void, Never>?
   /// Whether the connection was closed with calls in flight.
   fileprivate var wasBusy = false
   fileprivate var lifetime: ClientLifetime?
@@ -250,6 +252,8 @@ extension Connection {
   func endHealthCheck() {
     client?.healthCheck?.exchange.reset(.cancel)
     client?.healthCheck = nil
+    client?.healthWatch?.cancel()
+    client?.healthWatch = nil
   }
 
   /// Whether calls are in flight, besides the health check.
@@ -287,5 +291,8 @@ extension Connection {
     client?.timer?.cancel()
     client?.idle = nil
     client?.healthCheck = nil
+    // It may wait to ask again, longer than its loop lives.
+    client?.healthWatch?.cancel()
+    client?.healthWatch = nil
   }
 }

@@ -7,6 +7,7 @@ enum HealthWatch {
   private static let path = "/grpc.health.v1.Health/Watch"
 
   /// Watches the backend until its connection is gone, and reports each change to the subchannel.
+  /// Call on the connection's loop.
   static func start(
     _ service: String, on connection: Connection, of subchannel: Subchannel,
     _ configuration: ClientConfiguration
@@ -14,7 +15,7 @@ enum HealthWatch {
     _ = connection.executor.schedule(after: configuration.connectMax) { [weak subchannel] in
       subchannel?.healthIsOverdue(connection)
     }
-    Task(executorPreference: connection.executor) {
+    connection.client?.healthWatch = Task(executorPreference: connection.executor) {
       var backoff = Backoff(configuration.backoff)
       var isRenewed = false
       while connection.takesCalls {
