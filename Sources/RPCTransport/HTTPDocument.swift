@@ -147,7 +147,9 @@ public struct HTTPDocument: Sendable, Hashable {
     let name = ClientTLS.indicated(host)
     ClientBootstrap(group: eventLoop)
       .channelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
+        // Also ends an attempt to connect that nobody waits for any more.
+        answer.futureResult.whenComplete { _ in channel.close(promise: nil) }
+        return channel.eventLoop.makeCompletedFuture {
           let pipeline = channel.pipeline.syncOperations
           if let tls {
             try pipeline.addHandler(NIOSSLClientHandler(context: tls, serverHostname: name))
@@ -158,13 +160,7 @@ public struct HTTPDocument: Sendable, Hashable {
         }
       }
       .connect(host: host, port: port)
-      .whenComplete { result in
-        switch result {
-        case .success(let channel):
-          answer.futureResult.whenComplete { _ in channel.close(promise: nil) }
-        case .failure(let error): answer.fail(error)
-        }
-      }
+      .whenFailure { answer.fail($0) }
   }
 }
 
