@@ -92,12 +92,12 @@ def pages(call, request, rows):
         request.page_token = answer.next_page_token
 
 
-def buf_curl(gateway, ca_file, method, messages, headers):
+def buf_curl(gateway, ca_file, method, messages, headers, protocol="grpc"):
     """Calls `method` with `buf curl`; (exit status, the answers, what it says on stderr)."""
     buf = pathlib.Path(sys.executable).parent / "buf"
     command = [
-        buf, "curl", "--schema", ROOT / "proto", "--cacert", ca_file, "--protocol", "grpc",
-        "-d", "@-"]
+        buf, "curl", "--schema", ROOT / "proto", "--cacert", ca_file,
+        "--protocol", protocol, "-d", "@-"]
     for header in headers:
         command += ["-H", header]
     done = subprocess.run(

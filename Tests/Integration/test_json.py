@@ -36,14 +36,18 @@ class Caller:
             host, int(port), context=self.context, timeout=30)
         self.fields = dict(suite.metadata(who) if who else ())
 
-    def __call__(self, verb, path, body=None, **fields):
+    def begin(self, verb, path, body=None, **fields):
+        """The response, with its body still to come."""
         headers = {**self.fields, **{k.replace("_", "-"): v for k, v in fields.items()}}
         if body is not None and "content-type" not in headers:
             headers["content-type"] = JSON
         if isinstance(body, dict):
             body = json.dumps(body)
         self.connection.request(verb, path, body, headers)
-        response = self.connection.getresponse()
+        return self.connection.getresponse()
+
+    def __call__(self, verb, path, body=None, **fields):
+        response = self.begin(verb, path, body, **fields)
         return response, response.read()
 
 
