@@ -73,6 +73,11 @@ def decoded(text):
     return found + base64.b64decode(piece, validate=True)
 
 
+def plain(form, body):
+    """What has come of a body, out of its base64."""
+    return decoded(body[:len(body) // 4 * 4]) if form == WEB_TEXT else body
+
+
 def framed(message, flag=0):
     return struct.pack(">BI", flag, len(message)) + message
 
