@@ -1,5 +1,5 @@
-"""What JSON callers get when something goes wrong: deadlines, services that die, uploads that break,
-requests that are not served."""
+"""What JSON callers get when something goes wrong: deadlines, services that die, uploads that
+break, requests that are not served."""
 
 import json
 import re
