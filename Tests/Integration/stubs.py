@@ -8,7 +8,8 @@ from grpc.health.v1 import health_pb2, health_pb2_grpc
 from grpc.testing import empty_pb2, messages_pb2, test_pb2, test_pb2_grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 from yijia.gateway.v1 import (
-    accounts_service_pb2_grpc, partner_pb2, session_pb2, sessions_service_pb2_grpc, staff_pb2)
+    accounts_service_pb2, accounts_service_pb2_grpc, partner_certificate_pb2, partner_limit_pb2,
+    partner_pb2, partner_usage_pb2, session_pb2, sessions_service_pb2_grpc, staff_pb2)
 from yijia.members.v1 import (
     away_pb2, code_pb2, duplicate_pb2, enrollment_pb2, event_pb2, freshness_pb2, member_pb2,
     members_service_pb2_grpc, organization_pb2, outreach_pb2, person_pb2, personal_data_pb2,
@@ -33,7 +34,9 @@ members = _merged(
     members_service_pb2_grpc)
 stations = _merged(kiosk_pb2, point_pb2, visit_pb2, stations_service_pb2_grpc)
 accounts = _merged(
-    partner_pb2, session_pb2, staff_pb2, accounts_service_pb2_grpc, sessions_service_pb2_grpc)
+    partner_certificate_pb2, partner_limit_pb2, partner_pb2, partner_usage_pb2, session_pb2,
+    staff_pb2, accounts_service_pb2_grpc, sessions_service_pb2_grpc)
+ACCOUNTS_SERVICE = accounts_service_pb2.DESCRIPTOR.services_by_name["AccountsService"]
 operations = _merged(operations_service_pb2, operations_service_pb2_grpc)
 testing = _merged(empty_pb2, messages_pb2, test_pb2, test_pb2_grpc)
 health = _merged(health_pb2, health_pb2_grpc)

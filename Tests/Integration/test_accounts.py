@@ -9,14 +9,18 @@ import grpc
 import pytest
 
 from clients import Client
-from contracts import refused
-from people import People, enrollment, request_id
+from console_page import authenticator_code
+from contracts import refusal, refused
+from people import People, enrollment, now, request_id
 from processes import wait_until
-from stubs import accounts, members
+from stubs import Timestamp, accounts, callers, members
 from suite import Suite
+from test_limits import Enrolling
 
 CODE = grpc.StatusCode
 PEOPLE = People(series=17)
+# Of a credential whose end a test waits for, in seconds.
+LIFETIME = 3
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +34,9 @@ def partner(staff):
         request_id=request_id(), partner=accounts.Partner(display_name="货运平台"))).partner
 
 
-def new_key(staff, partner):
+def new_key(staff, partner, **fields):
     return staff.CreatePartnerKey(accounts.CreatePartnerKeyRequest(
-        request_id=request_id(), partner=partner.name))
+        request_id=request_id(), partner=partner.name, key=accounts.PartnerKey(**fields)))
 
 
 def with_key(suite, secret):
@@ -58,6 +62,81 @@ def test_a_revoked_key_is_refused_and_its_running_stream_ends(suite, staff, part
     wait_until(events.done, 5, "the end of the stream")
     assert events.code() == CODE.UNAUTHENTICATED
     client.close()
+
+
+def in_seconds(seconds):
+    time = Timestamp()
+    time.FromMicroseconds(now().ToMicroseconds() + seconds * 1_000_000)
+    return time
+
+
+def test_keys_end_at_their_time_and_a_replaced_one_with_its_overlap(suite, staff, partner):
+    ending = new_key(staff, partner, expire_time=in_seconds(LIFETIME))
+    replaced = new_key(staff, partner)
+    overlap = accounts.RotatePartnerKeyRequest(request_id=request_id(), name=replaced.key.name)
+    overlap.overlap.FromSeconds(LIFETIME)
+    rotated = staff.RotatePartnerKey(overlap)
+    assert not rotated.key.HasField("expire_time"), "the new one lives as the old one was to"
+    assert rotated.replaced_key.expire_time.seconds <= in_seconds(LIFETIME).seconds
+    old, new = [with_key(suite, made.secret) for made in (ending, replaced)], with_key(
+        suite, rotated.secret)
+    assert all(lists(client) for client in [*old, new]), "both at a time"
+    streams = [Enrolling(client) for client in [*old, new]]
+    for stream in streams[:2]:
+        told = refused(lambda: stream.call)
+        assert (told.code, told.reason) == (CODE.UNAUTHENTICATED, "CALLER_UNPROVEN")
+    assert now().ToMicroseconds() >= ending.key.expire_time.ToMicroseconds()
+    for client in old:
+        told = refused(client.members.ListEnrollments, members.ListEnrollmentsRequest())
+        assert (told.code, told.reason) == (CODE.UNAUTHENTICATED, "CREDENTIAL_EXPIRED")
+    assert lists(new)
+    streams[2].finish()
+    told = refused(staff.RotatePartnerKey, accounts.RotatePartnerKeyRequest(
+        request_id=request_id(), name=ending.key.name))
+    assert (told.code, told.reason) == (CODE.FAILED_PRECONDITION, "KEY_ENDED")
+    for client in [*old, new]:
+        client.close()
+
+
+def test_a_key_is_good_for_its_own_methods_among_those_of_its_partner(suite, staff, partner):
+    methods = [f"/yijia.members.v1.MembersService/{name}" for name in (
+        "ListEnrollments", "GetEnrollment", "SubmitEnrollment")]
+    narrow = with_key(suite, new_key(staff, partner, methods=methods[:2]).secret)
+    wide = with_key(suite, new_key(staff, partner).secret)
+
+    def check(client, *granted):
+        for method, call, request in (
+            (methods[0], client.members.ListEnrollments, members.ListEnrollmentsRequest()),
+            (methods[2], client.members.SubmitEnrollment, enrollment(PEOPLE.next())),
+        ):
+            if method in granted:
+                assert call(request) is not None
+            else:
+                told = refused(call, request)
+                assert (told.code, told.reason, told.domain) == (
+                    CODE.PERMISSION_DENIED, "METHOD_NOT_GRANTED", "gateway.yijia")
+
+    check(narrow, methods[0])
+    check(wide, *methods)
+    # What the partner may not do, none of its keys may.
+    change = accounts.UpdatePartnerRequest(
+        request_id=request_id(), partner=staff.GetPartner(
+            accounts.GetPartnerRequest(name=partner.name)).partner)
+    change.partner.methods[:] = methods[1:]
+    change.update_mask.paths.append("methods")
+    staff.UpdatePartner(change)
+    check(narrow)
+    check(wide, methods[2])
+    # A successor may no more than the key that it replaces.
+    key = staff.ListPartnerKeys(accounts.ListPartnerKeysRequest(partner=partner.name)).keys
+    name = next(one.name for one in key if one.methods)
+    rotated = staff.RotatePartnerKey(accounts.RotatePartnerKeyRequest(
+        request_id=request_id(), name=name))
+    assert sorted(rotated.key.methods) == sorted(methods[:2])
+    successor = with_key(suite, rotated.secret)
+    check(successor)
+    for client in (narrow, wide, successor):
+        client.close()
 
 
 def test_a_key_outlives_the_gateway_that_was_killed_right_after_it_was_made(suite, staff, partner):
@@ -148,6 +227,7 @@ def test_staff_sign_in_with_a_password_of_their_own(suite, binaries):
     accounts.SessionsServiceStub(client.intercepted).ChangePassword(
         accounts.ChangePasswordRequest(password=password, new_password="a password of my own"))
     assert client.members.ListMembers(members.ListMembersRequest()) is not None
+    signs_in_with_a_code_and_out_again(suite, client)
     suite.kill("gateway")
     suite.start("gateway")
     wait_until(lambda: client.members.ListMembers(
@@ -168,6 +248,61 @@ def test_staff_sign_in_with_a_password_of_their_own(suite, binaries):
     assert told.reason == "SIGN_IN_REFUSED"
     for one in (nobody, client):
         one.close()
+
+
+def signs_in_with_a_code_and_out_again(suite, client):
+    """A user who takes an authenticator: each of its codes is good once, at the same time too."""
+    sessions = accounts.SessionsServiceStub(client.intercepted)
+    secret = sessions.EnrollTotp(
+        accounts.EnrollTotpRequest(password="a password of my own")).secret
+    sessions.ConfirmTotp(accounts.ConfirmTotpRequest(totp_code=authenticator_code(secret)))
+    sign_in = accounts.SignInRequest(
+        user_name="zhang.san", password="a password of my own",
+        totp_code=authenticator_code(secret, steps=1))
+    outcomes = [sessions.SignIn.future(sign_in) for _ in range(2)]
+    for outcome in outcomes:
+        outcome.exception()
+    first, again = sorted(outcomes, key=lambda outcome: outcome.code() != CODE.OK)
+    told = refusal(again)
+    assert (told.code, told.reason) == (CODE.UNAUTHENTICATED, "SIGN_IN_REFUSED")
+    signed_in = Client(suite.gateway, suite.authority, [
+        ("authorization", f"Bearer {first.result().token}")])
+    stream = Enrolling(signed_in)
+    accounts.SessionsServiceStub(signed_in.intercepted).SignOut(accounts.SignOutRequest())
+    for told in (refused(lambda: stream.call),
+                 refused(signed_in.members.ListMembers, members.ListMembersRequest())):
+        assert (told.code, told.reason) == (CODE.UNAUTHENTICATED, "CALLER_UNPROVEN")
+    signed_in.close()
+
+
+def test_five_wrong_passwords_delay_the_right_one(suite, staff):
+    made = staff.CreateStaff(accounts.CreateStaffRequest(
+        request_id=request_id(), staff=accounts.StaffAccount(
+            user_name="li.si", display_name="李四", role=callers.STAFF_ROLE_ADMINISTRATOR)))
+    nobody = Client(suite.gateway, suite.authority)
+    sessions = accounts.SessionsServiceStub(nobody.intercepted)
+    right = accounts.SignInRequest(user_name="li.si", password=made.temporary_password)
+    # Guesses count before they are checked: of six at once one is too many, and is told at once.
+    guesses = [sessions.SignIn.future(accounts.SignInRequest(
+        user_name="li.si", password=f"wrong {number}")) for number in range(6)]
+    early = wait_until(lambda: next((one for one in guesses if one.done()), None), what="a delay")
+    for told in (refusal(early), refused(sessions.SignIn, right)):
+        assert (told.code, told.reason) == (CODE.RESOURCE_EXHAUSTED, "SIGN_IN_DELAYED")
+        assert 0 < told.retry_seconds <= 1
+    # What was counted outlives the gateway, and so does the end of the delay.
+    suite.kill("gateway")
+    suite.start("gateway")
+    signed_in = wait_until(lambda: gets_in(sessions, right), what="the end of the delay")
+    assert signed_in.password_temporary
+    nobody.close()
+
+
+def gets_in(sessions, request):
+    try:
+        return sessions.SignIn(request, wait_for_ready=True)
+    except grpc.RpcError as error:
+        assert refusal(error).reason == "SIGN_IN_DELAYED", error
+        return None
 
 
 def test_a_member_signs_in_with_a_code_to_their_phone_and_reads_their_own_membership(suite):
