@@ -146,6 +146,8 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    // While the channel closes, the codec says that the request was not whole.
+    guard !isClosed else { return }
     guard let error = error as? HTTPParserError, current?.responseBegun != true else {
       return close("\(error)")
     }

@@ -120,7 +120,7 @@ struct EarlyStatusTests {
     try await service.send([0, 0, 0, 0, 0])
     let status = try #require(try await service.outcome())
     let tried = Counter()
-    let upload = InnerUpload(to: service) {
+    let upload = InnerUpload(to: service, telling: FaceFailure()) {
       tried.add()
       throw RPCError(.cancelled, "the call has ended")
     }

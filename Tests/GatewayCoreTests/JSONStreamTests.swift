@@ -2,6 +2,7 @@ import Logging
 import MembersV1
 import RPC
 import RPCInProcess
+import TestWaiting
 import Testing
 
 @testable import GatewayCore
@@ -17,15 +18,24 @@ struct JSONStreamTests {
   private static func edge(
     _ backend: any ExchangeHandler, pace: JSONPace = patient
   ) throws -> InProcessChannel {
+    try logged(backend, pace: pace).edge
+  }
+
+  /// Returns an edge before the backend, and the lines of its access log.
+  private static func logged(
+    _ backend: any ExchangeHandler, pace: JSONPace = patient
+  ) throws -> (edge: InProcessChannel, lines: Shared<[String]>) {
     let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let channel = InProcessChannel(
       Dispatcher(router: try Router(services: []), handlers: [backend]))
+    let gateway = try TestGateway(channel)
     let face = try JSONFace(
-      of: TestGateway(channel).gateway, contracts: JSONContracts(), origins: BrowserOrigins(),
+      of: gateway.gateway, contracts: JSONContracts(), origins: BrowserOrigins(),
       messageBytesMax: 1_000, bodies: .process, pace: pace, logger: quiet)
-    return InProcessChannel(
+    let edge = InProcessChannel(
       Dispatcher(router: try Router(services: []), handlers: [face]), loop: channel.loop,
       peer: Peer(address: "in-process"))
+    return (edge, gateway.lines)
   }
 
   private static func begin(
@@ -111,8 +121,9 @@ struct JSONStreamTests {
   func cursors() async throws {
     let channel = try InProcessChannel(services: [Feed()])
     let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    let gateway = try TestGateway(channel)
     let face = try JSONFace(
-      of: TestGateway(channel).gateway, contracts: JSONContracts(), origins: BrowserOrigins(),
+      of: gateway.gateway, contracts: JSONContracts(), origins: BrowserOrigins(),
       messageBytesMax: 1_000, logger: quiet)
     let edge = InProcessChannel(Dispatcher(router: try Router(services: []), handlers: [face]))
     let first = try await Self.begin("\(Self.feed)?cursor=a", edge)
@@ -158,7 +169,8 @@ struct JSONStreamTests {
     arguments: ["/v1/regions/130300", feed])
   func flood(path: String) async throws {
     let flood = Flood()
-    let exchange = try await Self.begin(path, try Self.edge(flood), ["accept-language": "en"])
+    let (edge, lines) = try Self.logged(flood)
+    let exchange = try await Self.begin(path, edge, ["accept-language": "en"])
     let head = try await exchange.head()
     let text = try await Self.text(exchange)
     #expect(text.contains("\"code\":8"), "\(text)")
@@ -167,6 +179,8 @@ struct JSONStreamTests {
       #expect(text.contains("RESPONSE_TOO_LARGE"))
     }
     await flood.ended.reaches(1)
+    try await eventually { !lines.value.isEmpty }
+    #expect(lines.value[0].contains("\"code\":\"RESOURCE_EXHAUSTED\""), "\(lines.value)")
     // Twice the limit of 4 MiB, in chunks of 64 KiB.
     #expect(flood.sent.value < 128, "\(flood.sent.value) chunks were taken")
   }

@@ -1,5 +1,5 @@
-"""Who is let in by a token of another issuer, as whom, and until when; and what the audit log has of
-whoever changed an account."""
+"""Who is let in by a token of another issuer, as whom and until when; and what the audit log has
+of whoever changed an account."""
 
 import base64
 import hashlib

@@ -39,6 +39,19 @@ struct CallRecord: Sendable {
     start = LimitClock.system.nanoseconds
   }
 
+  /// Ends the call with a status, or with what a face has told its caller where the call itself
+  /// was OK or given up.
+  mutating func end(_ code: RPCError.Code?, unless told: (any Error)?) {
+    self.code = code
+    guard code == nil || code == .cancelled else { return }
+    if let told = told as? any ServiceFailure {
+      (self.code, reason) = (told.code, told.reason)
+    } else if let told = told as? RPCError, told.code != .unavailable {
+      // UNAVAILABLE is the loss of the caller's connection, which was told to nobody.
+      self.code = told.code
+    }
+  }
+
   /// JSON fields rendered in advance, each preceded by a comma.
   struct Parts: Sendable {
     fileprivate let caller: [UInt8]

@@ -226,8 +226,8 @@ final class DirectCall: ExchangeListener, @unchecked Sendable {
     watching = nil
     admission.meter?.end()
     switch outcome {
-    case .passed(let code): tell(code)
-    case .callerGone: tell(.cancelled)
+    case .passed(let code): tell(code, unless: FaceFailure.noted(of: caller))
+    case .callerGone: tell(.cancelled, unless: FaceFailure.noted(of: caller))
     case .failed(let failure):
       runTask { [self] in
         var record = record
@@ -238,10 +238,10 @@ final class DirectCall: ExchangeListener, @unchecked Sendable {
     }
   }
 
-  private func tell(_ code: RPCError.Code?) {
-    record.code = code
-    metered?.end(code)
-    admission.tally?.count(code)
+  private func tell(_ code: RPCError.Code?, unless told: (any Error)? = nil) {
+    record.end(code, unless: told)
+    metered?.end(record.code)
+    admission.tally?.count(record.code)
     gateway.ended(record)
     caller.ended()
   }

@@ -71,8 +71,8 @@ public final class Gateway: ExchangeHandler {
     do {
       let outcome = try await forward(exchange, &record, &traced)
       switch outcome {
-      case .passed(let code): record.code = code
-      case .callerGone: record.code = .cancelled
+      case .passed(let code): record.end(code, unless: FaceFailure.noted(of: exchange))
+      case .callerGone: record.end(.cancelled, unless: FaceFailure.noted(of: exchange))
       case .failed(let failure): throw failure
       }
     } catch {

@@ -86,13 +86,47 @@ enum InnerCall {
   }
 }
 
+/// What a face tells its caller instead of the inner call's outcome, for log and metrics: the
+/// gateway that serves the inner call sees only that it ended, or was given up. Safe to use from any
+/// thread.
+final class FaceFailure: Sendable {
+  private let first = Mutex<(any Error)?>(nil)
+
+  /// The first failure that was noted.
+  var error: (any Error)? { first.withLock { $0 } }
+
+  /// To be called before the inner call ends.
+  func note(_ error: any Error) { first.withLock { $0 = $0 ?? error } }
+
+  /// Returns the head of an inner call with this. On the caller's loop.
+  func noted(in head: RequestHead) -> RequestHead {
+    var head = head
+    head.memo = HeadMemo()
+    head.memo?.kept = self
+    return head
+  }
+
+  /// Returns what a face has told the caller of an inner call; nil for a call that no face made. On
+  /// the call's loop.
+  static func noted(of call: ServerExchange) -> (any Error)? {
+    if let unary = call.exchange.transport as? JSONUnaryCall { return unary.failure }
+    return (call.head.memo?.kept as? FaceFailure)?.error
+  }
+}
+
 /// Sends the body of an inner call while its response is being sent to the caller.
 struct InnerUpload: Sendable {
   private let service: ClientExchange
+  private let failure: FaceFailure
   private let body: @Sendable () async throws -> Void
 
-  init(to service: ClientExchange, _ body: @escaping @Sendable () async throws -> Void) {
+  /// - Parameter failure: Gets the error of the body, if that makes the call fail.
+  init(
+    to service: ClientExchange, telling failure: FaceFailure,
+    _ body: @escaping @Sendable () async throws -> Void
+  ) {
     self.service = service
+    self.failure = failure
     self.body = body
   }
 
@@ -101,7 +135,7 @@ struct InnerUpload: Sendable {
   /// - Throws: The error of the request body, if that made the call fail; otherwise the error of
   ///   `respond`. A service that ends the call early has said why: its status is the outcome.
   func run(_ respond: () async throws -> Void) async throws {
-    let wrong = Failure()
+    let wrong = Wrong()
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask {
         do {
@@ -112,7 +146,8 @@ struct InnerUpload: Sendable {
             guard !service.exchange.state.isClosed, !service.inbox.hasEnded else {
               return service.exchange.reset(.cancel)
             }
-            wrong.first.withLock { $0 = $0 ?? error }
+            failure.note(error)
+            wrong.endsCall.store(true, ordering: .relaxed)
             service.abandon(.givenUp)
           }
         }
@@ -120,14 +155,14 @@ struct InnerUpload: Sendable {
       do {
         try await respond()
       } catch {
-        throw wrong.first.withLock { $0 } ?? error
+        throw wrong.endsCall.load(ordering: .relaxed) ? failure.error ?? error : error
       }
       // The response is complete: the rest of the request is of no use.
       group.cancelAll()
     }
   }
 
-  private final class Failure: Sendable {
-    let first = Mutex<(any Error)?>(nil)
+  private final class Wrong: Sendable {
+    let endsCall = Atomic(false)
   }
 }

@@ -37,10 +37,13 @@ public struct WebFace: ExchangeHandler {
     let channel = InnerCall.channel(to: gateway, for: exchange)
     var answer = WebAnswer(exchange, format, fields: allowed)
     do {
-      let service = try await channel.openExchange(Self.head(of: exchange.head))
+      let failure = FaceFailure()
+      let service = try await channel.openExchange(
+        failure.noted(in: Self.head(of: exchange.head)))
       do {
-        try await forward(exchange, service, format, &answer)
+        try await forward(exchange, service, failure, format, &answer)
       } catch {
+        failure.note(error)
         await InnerCall.giveUp(service)
         throw error
       }
@@ -59,10 +62,12 @@ public struct WebFace: ExchangeHandler {
   }
 
   private func forward(
-    _ exchange: ServerExchange, _ service: ClientExchange, _ format: WebFormat,
-    _ answer: inout WebAnswer
+    _ exchange: ServerExchange, _ service: ClientExchange, _ failure: FaceFailure,
+    _ format: WebFormat, _ answer: inout WebAnswer
   ) async throws {
-    let upload = InnerUpload(to: service) { try await Self.upload(exchange, to: service, format) }
+    let upload = InnerUpload(to: service, telling: failure) {
+      try await Self.upload(exchange, to: service, format)
+    }
     try await upload.run {
       let head = try await service.head()
       let isAll = head["grpc-status"] != nil

@@ -2,7 +2,6 @@ import ProtobufJSON
 import RPC
 import RPCInProcess
 import ServiceKit
-import Synchronization
 
 /// A JSON request of a streaming method, made as one in-process gRPC call to the gateway. Unary
 /// methods use ``JSONUnaryCall``.
@@ -17,12 +16,8 @@ struct JSONCall: Sendable {
   private let messageBytesMax: Int
   private let bodyMax: Duration
   private let writer: JSONWriter
-  private let wrongLine = WrongLine()
-
-  /// The failure of the line at which a bidirectional stream's request ended.
-  private final class WrongLine: Sendable {
-    let failure = Mutex<(any ServiceFailure)?>(nil)
-  }
+  /// The failure of the request, or of the line at which a bidirectional stream's request ended.
+  private let failure = FaceFailure()
 
   init(
     _ request: JSONRequest, _ caller: ServerExchange, of face: JSONFace, codec: JSONCodec,
@@ -63,18 +58,20 @@ struct JSONCall: Sendable {
     }
     var options = ExchangeOptions()
     options.messageBytesMax = face.answerBytesMax
-    let service = try await channel.openExchange(
-      InnerCall.head(to: request.route.method.path, from: caller.head), options: options)
+    let head = failure.noted(
+      in: InnerCall.head(to: request.route.method.path, from: caller.head))
+    let service = try await channel.openExchange(head, options: options)
     do {
       if let first {
         try await service.send(MessageFramer.frame(RawMessage(first)))
         await service.finish()
         try await respond(service)
       } else {
-        try await InnerUpload(to: service) { try await upload(to: service) }
+        try await InnerUpload(to: service, telling: failure) { try await upload(to: service) }
           .run { try await respond(service) }
       }
     } catch {
+      failure.note(error)
       await InnerCall.giveUp(service)
       throw error
     }
@@ -127,7 +124,7 @@ struct JSONCall: Sendable {
     do {
       try await sendLines(to: service, &count)
     } catch let error as any ServiceFailure where kind == .bidirectionalStreaming && count > 0 {
-      wrongLine.failure.withLock { $0 = error }
+      failure.note(error)
     }
     try await hold(0)
     await service.finish()
@@ -197,7 +194,7 @@ struct JSONCall: Sendable {
       }
       // A call that failed did not answer every line before the invalid one.
       if let error = try await outcome(service) { throw error }
-      if let wrong = wrongLine.failure.withLock({ $0 }) { throw wrong }
+      if let wrong = failure.error { throw wrong }
       return try await writer.end(request.format)
     }
     let message = try await service.inbox.nextMessageOnLoop(RawMessage.self)

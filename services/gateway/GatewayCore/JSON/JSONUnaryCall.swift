@@ -24,6 +24,8 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
   /// The inner call's exchange, while the gateway handles it.
   @exclusivity(unchecked) private var call: Exchange?
   @exclusivity(unchecked) private var answer = ExchangePart()
+  /// Why the response was not passed on, for the record of the inner call.
+  @exclusivity(unchecked) private(set) var failure: GatewayFailure?
 
   init(
     _ request: JSONRequest, _ caller: ServerExchange, of face: JSONFace, codec: JSONCodec,
@@ -219,6 +221,7 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
       answered()
       answer.body = []
       let failure = GatewayFailure.answerTooLarge(bytesMax: bytesMax)
+      self.failure = failure
       writer.fail(whole: face.answers.rendered(failure, caller))
       // Not within this call of the gateway, which has more to do with the exchange.
       loop.execute { self.call?.closed(.reset(.cancel)) }
