@@ -1,12 +1,10 @@
 """The gateway as HTTP and JSON: over TLS, HTTP/1.1 and HTTP/2, by clients that no one here wrote;
 the same answers as gRPC gives, by Google's own JSON mapping."""
 
-import base64
 import http.client
 import json
 import re
 import ssl
-import struct
 import subprocess
 import urllib.parse
 import urllib.request
@@ -245,39 +243,6 @@ def test_a_refusal_reaches_a_client_that_still_sends(suite, tmp_path):
             "--data-binary", f"@{body}", url)
         assert answer == "2 413", text
         assert "4194304" in text
-
-
-@pytest.mark.parametrize("kind", ["application/grpc-web+proto", "application/grpc-web-text"])
-def test_grpc_web_gets_messages_and_status_in_the_body(suite, staff, kind):
-    message = members.GetEnrollmentStatisticsRequest().SerializeToString()
-    framed = b"\0" + struct.pack(">I", len(message)) + message
-    body = base64.b64encode(framed) if kind.endswith("text") else framed
-    response, answer = staff(
-        "POST", "/yijia.members.v1.MembersService/GetEnrollmentStatistics", body,
-        content_type=kind, x_grpc_web="1")
-    assert response.status == 200
-    assert response.getheader("content-type") == kind
-    if kind.endswith("text"):
-        answer = b"".join(base64.b64decode(part + b"=" * (-len(part) % 4))
-                          for part in pieces(answer))
-    flag, length = answer[0], struct.unpack(">I", answer[1:5])[0]
-    assert flag == 0
-    members.GetEnrollmentStatisticsResponse.FromString(answer[5:5 + length])
-    rest = answer[5 + length:]
-    assert rest[0] == 0x80
-    assert b"grpc-status: 0\r\n" in rest[5:]
-
-
-def pieces(text):
-    """Base64 in pieces, each with its own padding."""
-    piece = b""
-    for at in range(0, len(text), 4):
-        piece += text[at:at + 4]
-        if piece.endswith(b"="):
-            yield piece
-            piece = b""
-    if piece:
-        yield piece
 
 
 @pytest.fixture(scope="module")

@@ -81,6 +81,16 @@ def test_buf_curl_is_told_a_status_by_grpc_web(web_curl):
 
 
 @pytest.mark.parametrize("form", WEB_FORMS)
+def test_a_unary_call_is_a_message_and_the_status(suite, form):
+    request = members.GetRegionRequest(name="regions/130302")
+    document = called(
+        suite, "staff", f"/{SERVICE}/GetRegion", framed(request.SerializeToString()), form)
+    known = suite.client("staff").members.GetRegion(request)
+    assert [members.GetRegionResponse.FromString(row) for row in document.results] == [known]
+    assert document.error is None
+
+
+@pytest.mark.parametrize("form", WEB_FORMS)
 def test_a_response_stream_is_messages_and_then_the_status(suite, form):
     request = members.ExportOrganizationsRequest().SerializeToString()
     document = called(suite, "staff", EXPORT, framed(request), form)

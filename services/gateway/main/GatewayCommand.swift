@@ -33,7 +33,7 @@ struct GatewayCommand: AsyncParsableCommand {
     }
     let configuration = try GatewayConfiguration.load(config)
     try configuration.validate()
-    guard !policy else { return print(try PolicyMatrix(configuration).text) }
+    guard !policy else { return print(try PolicyMatrix(configuration).text, terminator: "") }
     guard !migrate else {
       return try await openStore(configuration.storeURL(), GatewayMigrations.all).close()
     }
