@@ -6,13 +6,13 @@
 #   STREAMS=1000 bench/gateway-streams.sh
 #
 # The service is rpc-bench-server, on the same runtime as the suite's. RELEASE is the folder of the
-# executables. Plaintext, and then with TLS before the gateway. STREAMS (9500) and 200 more are
-# nearly as many connections as the gateway takes.
+# executables. Plaintext, and then with TLS before the gateway. STREAMS (10000) is half of the
+# connections that the gateway takes unless `connections_max` says otherwise.
 set -euo pipefail
 . "$(dirname "$0")/../scripts/lib.sh"
 cd "$ROOT"
 
-STREAMS=${STREAMS:-9500} PORT=${PORT:-18500}
+STREAMS=${STREAMS:-10000} PORT=${PORT:-18500}
 export RELEASE=${RELEASE:-$ROOT/.build/release} LISTEN=$((PORT + 1)) BACKEND=$PORT
 if [ "$RELEASE" = "$ROOT/.build/release" ]; then
   build_release yijia-gateway rpc-bench-server
