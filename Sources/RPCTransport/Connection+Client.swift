@@ -54,11 +54,17 @@ final class ClientSide: @unchecked Sendable {
     endpoint.map { $0.active.load(ordering: .relaxed) >= callsMax } ?? false
   }
 
-  /// Counts a call that began.
-  func opened(_ openStreams: Int) {
+  /// Counts a call that began, or the health check.
+  func opened(_ openStreams: Int, isCall: Bool) {
     callsBegun &+= 1
-    endpoint?.active.add(1, ordering: .relaxed)
+    if isCall { endpoint?.active.add(1, ordering: .relaxed) }
     count(openStreams)
+  }
+
+  /// Adds back the health check, whose stream's end is subtracted as that of a call.
+  func healthCheckEnded() {
+    healthCheck = nil
+    endpoint?.active.add(1, ordering: .relaxed)
   }
 
   /// Counts a call that ended.

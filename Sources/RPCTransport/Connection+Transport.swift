@@ -77,16 +77,17 @@ extension Connection {
   }
 
   /// Opens an exchange of a client.
+  /// - Parameter isCall: Whether it counts as a call of the backend, whose number is limited.
   /// - Throws: `RPCError`: UNAVAILABLE if this connection takes no more, RESOURCE_EXHAUSTED if
   ///   there are too many calls or the head is too long.
   func open(
-    _ head: RequestHead, authority: String, options: ExchangeOptions
+    _ head: RequestHead, authority: String, options: ExchangeOptions, isCall: Bool = true
   ) throws(RPCError) -> ClientExchange {
     guard !isClosed, isReady, draining == .no else {
       throw RPCError(.unavailable, "the connection is closed")
     }
     guard session.openStreams + session.cancelledRequests < Self.streamsMax,
-      client?.isAtLimit != true
+      !isCall || client?.isAtLimit != true
     else {
       throw RPCError(.resourceExhausted, "too many calls at one backend")
     }
@@ -105,7 +106,7 @@ extension Connection {
     let exchange = Exchange(
       transport: self, id: ExchangeID(id: stream.id, slot: stream.slot), state: .client)
     insert(exchange, stream)
-    client?.opened(session.openStreams)
+    client?.opened(session.openStreams, isCall: isCall)
     markDirty()
     return ClientExchange.make(exchange, options: options)
   }

@@ -50,12 +50,12 @@ enum HealthWatch {
     var options = ExchangeOptions()
     options.messageBytesMax = 1024
     let exchange = try connection.open(
-      RequestHead(path: path), authority: authority, options: options)
+      RequestHead(path: path), authority: authority, options: options, isCall: false)
     connection.client?.healthCheck = exchange
     defer {
       // A response that could not be read may go on.
       exchange.exchange.reset(.cancel)
-      connection.client?.healthCheck = nil
+      connection.client?.healthCheckEnded()
     }
     exchange.exchange.sendBody(try MessageFramer.frame(HealthRequest(service: service)))
     exchange.exchange.sendEnd(.none)
