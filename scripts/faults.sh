@@ -5,7 +5,8 @@
 #   failover  the primary of a replicated PostgreSQL (Patroni, etcd) is killed, frozen, replaced
 #   disk      it is full, writes and fsyncs fail, the process dies amid a page, on both engines
 #   power     what a power cut leaves of a store, at many moments, on both engines
-#   gateway   new configurations, and rolling restarts of two replicas, that no caller may feel
+#   gateway   new configurations, rolling restarts of two replicas, and kills of replicas (for
+#             idempotent calls), that no caller may feel
 #
 #   scripts/faults.sh [ROUNDS] [PART…]   100 rounds of each (an hour or two); failovers
 #                                     and rolling restarts: a fifth; new configurations: ten times
@@ -21,6 +22,7 @@ shift || true
 export YIJIA_CRASH_ROUNDS=$ROUNDS YIJIA_DISK_FAULTS=$((ROUNDS > 3 ? ROUNDS : 3))
 export YIJIA_FAILOVERS=$((ROUNDS > 5 ? (ROUNDS + 4) / 5 : ROUNDS)) YIJIA_POWER_CUTS=$((ROUNDS * 2))
 export YIJIA_RELOADS=$((ROUNDS * 10)) YIJIA_ROLLS=$YIJIA_FAILOVERS
+export YIJIA_KILLS=$ROUNDS
 export YIJIA_STRICT=${YIJIA_STRICT:-1}  # as make test has it: other flags would build all anew
 
 "$ROOT/scripts/deps.sh" faults

@@ -1,7 +1,8 @@
 """A gateway gets new configurations, and its two replicas of a service are restarted in turn, under
-load: no call fails and no stream is cut.
+load: no call fails and no stream is cut. They are killed in turn: no call of an idempotent method
+fails.
 
-YIJIA_RELOADS and YIJIA_ROLLS set how often.
+YIJIA_RELOADS, YIJIA_ROLLS and YIJIA_KILLS set how often.
 """
 
 import datetime
@@ -18,22 +19,25 @@ import pytest
 from contracts import refusal
 from fronted import Fronted
 from interop import InteropServer, output_request
+from processes import wait_until
 from stubs import testing
 from tally import note
 
 RELOADS = int(os.environ.get("YIJIA_RELOADS", "100"))
 ROLLS = int(os.environ.get("YIJIA_ROLLS", "3"))
+KILLS = int(os.environ.get("YIJIA_KILLS", "10"))
 CALLERS = 6
 STREAMS = 6
 # A stream of the rolling restarts lives this long: a replica waits for those it has.
 STREAM_SECONDS = 1.0
-pytestmark = pytest.mark.timeout(RELOADS + ROLLS * 60 + 300)
+pytestmark = pytest.mark.timeout(RELOADS + ROLLS * 60 + KILLS * 30 + 300)
 
 
 class Load:
     """Calls and streams, without a pause, until the end of `with`."""
 
-    def __init__(self, fronted, stream_seconds):
+    def __init__(self, fronted, stream_seconds=None):
+        """`stream_seconds`: how long a stream lives; without it there are calls alone."""
         self._fronted, self._stream_seconds = fronted, stream_seconds
         self._stopping = threading.Event()
         self.calls, self.streams, self.failures = 0, 0, []
@@ -42,7 +46,9 @@ class Load:
         self.longest_call = 0.0
         self._event = (time.monotonic(), "the load began")
         self._lock = threading.Lock()
-        work = [self._call] * CALLERS + [self._stream] * STREAMS
+        work = [self._call] * CALLERS
+        if stream_seconds:
+            work += [self._stream] * STREAMS
         self._threads = [threading.Thread(target=self._repeat, args=(body,)) for body in work]
 
     def _repeat(self, body):
@@ -108,7 +114,7 @@ class Load:
         note(faults, rounds, self.calls + self.streams, len(self.failures), 0, self.longest_call)
         assert not self.failures, "\n".join(
             [*self.failures[:5], "the gateway meanwhile:", *self._logged()])
-        assert self.calls and self.streams
+        assert self.calls and bool(self.streams) == bool(self._stream_seconds)
 
     def _logged(self):
         """What the gateway logged around the first failure, but for calls that succeeded."""
@@ -178,3 +184,21 @@ def test_rolling_restarts_are_not_felt(fronted, servers, folder, binaries):
                 fronted.await_replicas(*addresses)
                 load.now(f"{where} was ready again")
     load.report("rolling restarts", ROLLS)
+
+
+def test_kills_are_not_felt_by_idempotent_calls(fronted, servers, folder, binaries):
+    addresses = [server.address for server in servers]
+    fronted.write(addresses, "    idempotent_methods: [UnaryCall]\n")
+    assert fronted.reload()[0] == 200
+    with Load(fronted) as load:
+        for kill in range(KILLS):
+            index = kill % 2
+            done = load.calls
+            wait_until(lambda: load.calls > done + 50 or load.failures, what="more calls")
+            load.now(f"{servers[index].address} was killed, the {kill + 1}th time")
+            servers[index].child.kill()
+            done = load.calls
+            wait_until(lambda: load.calls > done + 50 or load.failures, what="more calls")
+            servers[index] = InteropServer(binaries, folder, port=servers[index].port)
+            fronted.await_replicas(*addresses)
+    load.report("replicas killed", KILLS)
