@@ -87,8 +87,8 @@ enum InnerCall {
 }
 
 /// What a face tells its caller instead of the inner call's outcome, for log and metrics: the
-/// gateway that serves the inner call sees only that it ended, or was given up. Safe to use from any
-/// thread.
+/// gateway that serves the inner call sees only that it ended, or was given up. Safe to use from
+/// any thread.
 final class FaceFailure: Sendable {
   private let first = Mutex<(any Error)?>(nil)
 

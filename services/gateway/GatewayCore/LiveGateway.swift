@@ -276,6 +276,7 @@ public final class LiveGateway: ExchangeHandler {
       return life.reload
     }
     _ = await reload?.result
+    // Time itself is meant: what a load balancer takes to notice.
     try? await Task.sleep(for: .seconds(configuration.shutdownDelaySeconds))
   }
 
