@@ -25,7 +25,7 @@ cd "$ROOT" || exit 1
 export YIJIA_STRICT=${YIJIA_STRICT:-1}
 # A whole run fits 40 minutes on 2 cores; a stage that hangs must not eat the others' time.
 LIMIT_BUILD=25m LIMIT_GENERATED=5m LIMIT_UNIT=10m LIMIT_CONFORMANCE=8m
-LIMIT_INTEGRATION=12m
+LIMIT_INTEGRATION=15m
 ALL=(deps lint build generated unit conformance integration)
 RESULTS=$ROOT/.build/results
 # Six hundred tests that all begin at once starve each other for a minute, deadlines included.

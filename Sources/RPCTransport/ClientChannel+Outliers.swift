@@ -102,6 +102,7 @@ extension ClientChannel.Lane {
   ) -> Balancer.Facts {
     var facts = Balancer.Facts(
       active: subchannel.endpoint.active.load(ordering: .relaxed), isFull: connection.isFull)
+    if facts.active >= configuration.balancing.callsMax { facts.isFull = true }
     if let now, let warmAt, now < warmAt, let slowStart = configuration.balancing.slowStart {
       facts.weight = slowStart.weight(age: slowStart.window - now.duration(to: warmAt))
     }

@@ -80,6 +80,8 @@ extension ClientChannel.State {
     }
     let lane = lanes[choice.index]
     var work = Work()
+    // No connection helps where the backend has all the calls that it may: the call is refused.
+    if choice.isFull, !lane.connection.isFull { return (lane, work, false) }
     guard choice.isFull || lane.subchannel.fit(trafficClass, on: loop) < Subchannel.fitMax else {
       return (lane, work, false)
     }

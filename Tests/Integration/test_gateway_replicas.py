@@ -10,7 +10,7 @@ import time
 import grpc
 import pytest
 
-from contracts import refused
+from contracts import refusal, refused
 from fronted import SERVICE, Fronted
 from processes import free_port, wait_until
 from stubs import health, testing
@@ -261,28 +261,64 @@ def test_what_watches_a_replica_is_no_call(fronted):
         wait_until(lambda: states(fronted)[replica.address] != "ready", what="its death")
 
 
-def test_a_call_beyond_the_limits_is_refused_at_once(fronted, replicas):
-    replica = replicas[0]
-    point(fronted, [replica.address], calls_max=2, waiting_calls_max=1)
+def running(stub, replicas, count):
+    """So many calls that have reached a replica, and end when its gate is opened."""
+    had = sum(replica.calls for replica in replicas)
+    calls = [stub.EmptyCall.future(testing.Empty(), timeout=20) for _ in range(count)]
+    wait_until(lambda: sum(replica.calls for replica in replicas) == had + count, what="the calls")
+    return calls
+
+
+def test_a_call_goes_where_there_is_room(fronted, replicas):
+    first, second = pair = replicas[:2]
+    point(fronted, [replica.address for replica in pair], calls_max=2)
     stub = fronted.stub()
-    running = [stub.EmptyCall.future(testing.Empty(), timeout=20) for _ in range(2)]
-    wait_until(lambda: replica.calls == 2, what="two calls")
-    waiting = stub.EmptyCall.future(testing.Empty(), timeout=20)
+    calls = running(stub, pair, 4)
+    assert (first.calls, second.calls) == (2, 2)
+    first.gate.set()
+    wait_until(lambda: sum(call.done() for call in calls) == 2, what="the end of two")
+    # The second has all that it may have.
+    assert shares(stub, pair, 10) == [10, 0]
+    second.gate.set()
+    assert all(call.result() is not None for call in calls)
 
-    def is_refused():
-        """Calls that are not wait, and give up."""
-        told = refused(stub.EmptyCall, testing.Empty(), timeout=0.2)
-        return told if told.code != CODE.DEADLINE_EXCEEDED else None
 
-    told = wait_until(is_refused, what="a refusal")
+def test_a_call_for_which_there_is_no_room_is_refused_at_once(fronted, replicas):
+    replica = replicas[0]
+    point(fronted, [replica.address], calls_max=2)
+    stub = fronted.stub()
+    calls = running(stub, replicas, 2)
+    told = refused(stub.EmptyCall, testing.Empty(), timeout=20)
     assert (told.code, told.reason) == (CODE.RESOURCE_EXHAUSTED, "BACKEND_BUSY")
     assert told.retry_seconds and replica.calls == 2
-    # One that gives up makes room for another, which goes on when a call has ended.
-    waiting.cancel()
-    another = stub.EmptyCall.future(testing.Empty(), timeout=20)
     replica.gate.set()
-    assert all(call.result() is not None for call in [*running, another])
-    assert replica.calls == 3
+    assert all(call.result() is not None for call in calls)
+    assert shares(stub, [replica], 5) == [5]
+
+
+def test_so_many_calls_wait_for_a_connection(fronted):
+    """The only replica takes a connection and says nothing on it."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        point(
+            fronted, [f"127.0.0.1:{silent.getsockname()[1]}"], waiting_calls_max=2)
+        stub = fronted.stub()
+        calls = [stub.EmptyCall.future(testing.Empty(), timeout=20) for _ in range(3)]
+        told = []
+        for call in calls:
+            call.add_done_callback(lambda call: told.append(refusal(call)))
+        wait_until(lambda: told, what="a refusal")
+        assert [each.reason for each in told] == ["BACKEND_BUSY"]
+        # One that gives up makes room for the next, which waits in its place.
+        next(call for call in calls if not call.done()).cancel()
+
+        def waits():
+            said = refused(stub.EmptyCall, testing.Empty(), timeout=0.2)
+            return said.code == CODE.DEADLINE_EXCEEDED
+
+        for _ in range(3):
+            wait_until(waits, what="room to wait")
+        for call in calls:
+            call.cancel()
 
 
 def test_calls_are_made_again_within_a_budget(fronted, replicas):
