@@ -70,7 +70,7 @@ bench-roster: deps ## a million rows of a roster compared with a million members
 crash: ## kill services and database at random while they work (ROUNDS=25), count what was acknowledged
 	@scripts/crash.sh $(ROUNDS)
 
-faults: ## all faults: kills, failover, disk, power cut, reloads, rolling restarts (ROUNDS=100)
+faults: ## all faults: kills, failover, disk, power cut, reloads, restarts (ROUNDS=100)
 	@scripts/faults.sh $(ROUNDS)
 
 fuzz: deps ## libFuzzer over all that reads bytes from outside; a minute a target, or TIME=600, RUNS=10000000
