@@ -36,6 +36,25 @@ struct StalledStoreTests {
     #expect(try await edge.outcome(TestGateway.echoPath, TestCaller.partner.metadata) == nil)
   }
 
+  @Test("calls with one key share a look-up, however many they are")
+  func burst() async throws {
+    let edge = edge
+    await withTaskGroup(of: String?.self) { group in
+      for _ in 0..<200 {
+        group.addTask {
+          do {
+            return try await edge.outcome(
+              TestGateway.echoPath, AccountsWorld.key(Self.secret(1)), timeout: .seconds(1)
+            )?.gatewayReason
+          } catch {
+            return "\(error)"
+          }
+        }
+      }
+      for await reason in group { #expect(reason == "DEADLINE_EXCEEDED") }
+    }
+  }
+
   @Test("look-ups of invented keys are limited; cached keys are served meanwhile")
   func invented() async throws {
     try await withThrowingTaskGroup(of: Void.self) { group in

@@ -45,14 +45,14 @@ class Fronted:
     def reload(self):
         return self.admin("/reload", post=True)
 
-    def await_replicas(self, *addresses):
-        """Waits until the gateway sends calls to all of them."""
+    def await_replicas(self, *addresses, states=("ready",)):
+        """Waits until all of them are in one of the states; calls are sent to ready ones."""
         def are_ready():
             lines = self.admin("/readyz")[1].splitlines()
             return all(
-                any(f"{SERVICE} {address} ready" in line for line in lines)
+                any(f"{SERVICE} {address} {state}" in line for line in lines for state in states)
                 for address in addresses)
-        wait_until(are_ready, 20, f"{addresses} ready")
+        wait_until(are_ready, 20, f"{addresses} {' or '.join(states)}")
 
     def stub(self, who="partner", **keywords):
         return testing.TestServiceStub(self.suite.client(who, **keywords).intercepted)

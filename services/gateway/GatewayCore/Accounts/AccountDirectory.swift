@@ -15,7 +15,8 @@ final class AccountDirectory: Sendable {
   /// How long a credential is remembered as unknown. Changes by this process or in the feed clear
   /// the memory at once; the time covers changes while the feed is interrupted.
   private static let unknownMicroseconds: Int64 = 10_000_000
-  /// Concurrent look-ups in the store: a flood of invented credentials must leave the store usable.
+  /// Concurrent look-ups in the store, one for each credential: a flood of invented ones must leave
+  /// the store usable.
   private static let readsMax = 64
   /// Resolution of a session's time of last use, in microseconds.
   fileprivate static let useMicroseconds: Int64 = 60_000_000
@@ -48,13 +49,18 @@ final class AccountDirectory: Sendable {
     /// Incremented whenever entries are invalidated, so that no older read is cached afterwards.
     var generation: UInt64 = 0
     var nextID: UInt64 = 0
-    /// Number of look-ups in progress.
-    var reads = 0
+  }
+
+  /// A look-up in the store. One that began before an invalidation is not shared afterwards.
+  private struct Lookup: Hashable {
+    let hash: CredentialHash
+    let generation: UInt64
   }
 
   private let database: any Database
   private let clock: Clock
   private let state = Mutex(State())
+  private let reads = SharedReads<Lookup, AccountEntry?>(atMost: readsMax)
 
   init(database: any Database, clock: Clock) {
     self.database = database
@@ -84,7 +90,8 @@ final class AccountDirectory: Sendable {
 
   /// Returns the caller with that credential, from the cache or the store; nil where there is none.
   ///
-  /// - Throws: `StorageError`; ``CommonFailure/storageBusy`` at the limit of concurrent look-ups.
+  /// - Throws: `StorageError`; ``CommonFailure/storageBusy`` while too many other credentials are
+  ///   being looked up.
   func find(_ hash: CredentialHash, _ kind: CredentialKind) async throws -> AccountEntry? {
     let now = clock.microseconds
     let (known, isUnknown, generation) = state.withLock { state in
@@ -93,11 +100,14 @@ final class AccountDirectory: Sendable {
     // An ended session is read again: another gateway may have extended it.
     if let known, known.session == nil || known.endsAt > now { return known }
     if isUnknown { return nil }
-    try state.withLock { state throws(CommonFailure) in
-      guard state.reads < Self.readsMax else { throw .storageBusy }
-      state.reads += 1
+    return try await reads.value(of: Lookup(hash: hash, generation: generation)) {
+      try await read(hash, kind, generation, at: now)
     }
-    defer { state.withLock { $0.reads -= 1 } }
+  }
+
+  private func read(
+    _ hash: CredentialHash, _ kind: CredentialKind, _ generation: UInt64, at now: Int64
+  ) async throws -> AccountEntry? {
     guard let stored = try await database.read(kind.entry(hash)) else {
       state.withLock { state in
         guard state.generation == generation else { return }
