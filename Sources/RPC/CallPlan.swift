@@ -79,20 +79,23 @@ struct CallPlan: Sendable {
   }
 
   /// Opens the exchange of an attempt and runs `body` with it on its loop.
+  /// - Parameter backends: The backends of earlier attempts.
   func open<Result: Sendable>(
-    _ channel: any Channel, attempt: Int = 1, previous: Int = 0,
+    _ channel: any Channel, attempt: Int = 1, previous: Int = 0, after backends: [BackendID] = [],
     _ body: (ClientExchange) async throws -> Result
   ) async throws -> Result {
+    var options = exchangeOptions
+    options.previousBackends = backends
     guard let observer else {
       return try await channel.openExchange(
-        head(metadata, previous: previous), options: exchangeOptions, body)
+        head(metadata, previous: previous), options: options, body)
     }
     var metadata = metadata
     observer.attemptStarted(attempt, metadata: &metadata)
     var isOpen = false
     do {
       return try await channel.openExchange(
-        head(metadata, previous: previous), options: exchangeOptions
+        head(metadata, previous: previous), options: options
       ) { client in
         isOpen = true
         client.onEnd { observer.attemptEnded(attempt, $0) }

@@ -97,6 +97,7 @@ extension ClientCall {
       let (failed, next) = state.withLock { state in
         let failed = state.live.first { $0.number == number }
         state.live.removeAll { $0.number == number }
+        if let backend = failed?.exchange.backend { state.failedBackends.append(backend) }
         return (failed, state.attempts.count)
       }
       // It failed by its head alone; the rest of that response may go on for ever.
@@ -160,8 +161,13 @@ extension ClientCall {
   /// Starts an attempt and sends the buffered messages.
   /// - Throws: `AttemptFailure` if its exchange cannot be opened.
   func launch(_ number: Int, previous: Int) async throws {
+    let backends = state.withLock {
+      $0.failedBackends + $0.live.compactMap(\.exchange.backend)
+    }
     do {
-      try await plan.open(channel, attempt: number, previous: previous) { client in
+      try await plan.open(
+        channel, attempt: number, previous: previous, after: backends
+      ) { client in
         let others = self.state.withLock { state -> [Attempt]? in
           guard state.settled == nil, state.failure == nil else { return nil }
           for framed in state.kept { client.exchange.sendBody(framed) }

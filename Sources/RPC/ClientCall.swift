@@ -16,6 +16,8 @@ final class ClientCall: Sendable {
     var attempts: AttemptState
     /// The running attempts. Failed ones remain until the reader has followed them up.
     var live: [Attempt] = []
+    /// The backends of the attempts that were followed up.
+    var failedBackends: [BackendID] = []
     /// The attempt that the call is committed to.
     var settled: ClientExchange?
     /// The error of a call that failed without such an attempt.

@@ -6,6 +6,9 @@ public struct ExchangeOptions: Sendable {
   public var waitForReady = false
   /// The traffic class, which channels with ``Balancing/separatesBulk`` regard.
   public var trafficClass = TrafficClass.interactive
+  /// The backends of the call's earlier attempts: another one is chosen if there is any, even one
+  /// that is ejected. Source: Envoy's retry predicate `previous_hosts`.
+  public var previousBackends: [BackendID] = []
   /// The receive limit of a message in bytes; nil for raw chunks.
   package var messageBytesMax: Int?
 
@@ -24,6 +27,13 @@ public enum TrafficClass: Sendable, Hashable, CaseIterable {
   case bulk
 }
 
+/// Identifies a backend of a channel, for as long as a call lasts.
+public struct BackendID: Sendable, Hashable {
+  private let id: ObjectIdentifier
+
+  package init(_ backend: AnyObject) { id = ObjectIdentifier(backend) }
+}
+
 /// The client side of a raw exchange. Safe to use from any task, with one reader and one writer.
 public struct ClientExchange: Sendable {
   package let exchange: Exchange
@@ -36,6 +46,9 @@ public struct ClientExchange: Sendable {
 
   /// The server at the other end.
   public var peer: Peer { exchange.transport.peer }
+
+  /// The backend that the exchange was opened with; nil in process.
+  public var backend: BackendID? { exchange.transport.backend }
 
   /// Returns the response head, `:status` first; waits for it.
   /// - Throws: `RPCError` if the exchange fails or the task is cancelled.

@@ -2,6 +2,8 @@
 package protocol ExchangeTransport: AnyObject, Sendable {
   var loop: any ExchangeLoop { get }
   var peer: Peer { get }
+  /// The backend at the other end (clients only).
+  var backend: BackendID? { get }
   /// Whether no new exchanges are accepted while the running ones end. Safe to read from any
   /// thread.
   var isDraining: Bool { get }
@@ -120,6 +122,7 @@ package protocol ExchangeListener: AnyObject {
 }
 
 extension ExchangeTransport {
+  package var backend: BackendID? { nil }
   package var isDraining: Bool { false }
   package var isCongested: Bool { false }
   package var isCrowded: Bool { false }

@@ -17,10 +17,15 @@ extension Channel {
     // A request larger than the retry buffer is sent once.
     var state = AttemptState(framed.count > plan.retryBytesMax ? .once : plan.execution)
     var previous = 0
+    var backends: [BackendID] = []
     while true {
       let outcome: UnaryOutcome
+      var tried: BackendID?
       do {
-        outcome = try await plan.open(self, attempt: state.count, previous: previous) { client in
+        outcome = try await plan.open(
+          self, attempt: state.count, previous: previous, after: backends
+        ) { client in
+          tried = client.backend
           client.exchange.sendBody(framed)
           client.exchange.sendEnd(.none)
           return await client.collect()
@@ -35,6 +40,7 @@ extension Channel {
       case .broken(let error): throw error
       case .failed(let failure):
         previous = try await plan.again(after: failure, &state)
+        if let tried { backends.append(tried) }
       }
     }
   }

@@ -48,20 +48,21 @@ extension ClientChannel.State {
     subchannels.filter { !$0.isExtra }.map { ObjectIdentifier($0.endpoint) }
   }
 
-  /// Returns the usable lanes of backends that are not ejected, or all of them if those are too
-  /// few.
-  func admitted(
-    _ usable: [(Subchannel, Connection)], _ configuration: ClientConfiguration
-  ) -> [(Subchannel, Connection)] {
+  /// Divides the lanes into those of backends that are not ejected and the others. If the former
+  /// are too few, calls use all.
+  private func admitted(
+    _ all: [ClientChannel.Lane], _ configuration: ClientConfiguration
+  ) -> (lanes: [ClientChannel.Lane], ejected: [ClientChannel.Lane]) {
     guard let settings = configuration.balancing.outlierDetection, !ejections.isEmpty else {
-      return usable
+      return (all, [])
     }
-    let admitted = usable.filter { subchannel, _ in
-      ejections[ObjectIdentifier(subchannel.endpoint)]?.isEjected != true
+    func isEjected(_ lane: ClientChannel.Lane) -> Bool {
+      ejections[ObjectIdentifier(lane.subchannel.endpoint)]?.isEjected == true
     }
-    let available = Set(admitted.map { ObjectIdentifier($0.0.endpoint) }).count
+    let admitted = all.filter { !isEjected($0) }
+    let available = Set(admitted.map { ObjectIdentifier($0.subchannel.endpoint) }).count
     let isPanic = settings.isPanic(available: available, of: endpoints.count)
-    return isPanic || admitted.isEmpty ? usable : admitted
+    return isPanic || admitted.isEmpty ? (all, []) : (admitted, all.filter(isEjected))
   }
 
   /// Updates the lanes that calls can use.
@@ -77,13 +78,14 @@ extension ClientChannel.State {
         servingSince[backend] = min(servingSince[backend] ?? since, since)
       }
     }
-    lanes = usable.map { subchannel, connection in
+    let all = usable.map { subchannel, connection in
       let backend = ObjectIdentifier(subchannel.endpoint)
       let since = [servingSince[backend], ejections[backend]?.admittedAt].compactMap { $0 }.max()
       let warmAt = slowStart.flatMap { slowStart in since.map { $0 + slowStart.window } }
       return ClientChannel.Lane(
         connection, configuration.authority ?? subchannel.authority, subchannel, warmAt: warmAt)
     }
+    (lanes, ejectedLanes) = admitted(all, configuration)
     setViews(configuration, loops)
     warmAt = nil
     guard slowStart != nil else { return }

@@ -30,7 +30,7 @@ extension ClientChannel.State {
     _ configuration: ClientConfiguration, _ options: ExchangeOptions, on loop: LoopExecutor?
   ) -> (ClientChannel.Picked, Work) {
     if isStopped { return (.fail(RPCError(.unavailable, "the channel is shut down")), Work()) }
-    if let (lane, work, isCrowded) = pickLane(configuration, options.trafficClass, on: loop) {
+    if let (lane, work, isCrowded) = pickLane(configuration, options, on: loop) {
       return (isCrowded ? .wait(version: version) : .lane(lane), work)
     }
     var work = Work()
@@ -67,12 +67,14 @@ extension ClientChannel.State {
   /// but another connection to its backend is under way. A call sent there would have to wait for a
   /// stream of this connection, and the streams of kiosks last for days.
   mutating func pickLane(
-    _ configuration: ClientConfiguration, _ trafficClass: TrafficClass, on loop: LoopExecutor?
+    _ configuration: ClientConfiguration, _ options: ExchangeOptions, on loop: LoopExecutor?
   ) -> (lane: ClientChannel.Lane, work: Work, isCrowded: Bool)? {
-    let trafficClass = configuration.balancing.separatesBulk ? trafficClass : .interactive
+    let trafficClass =
+      configuration.balancing.separatesBulk ? options.trafficClass : .interactive
     let view = ClientChannel.View(
       loop: loop.map { ObjectIdentifier($0) }, trafficClass: trafficClass)
-    guard let lanes = views[view] else { return nil }
+    guard var lanes = views[view] else { return nil }
+    if !options.previousBackends.isEmpty { lanes = others(lanes, than: options.previousBackends) }
     let now = warmAt.map { _ in ContinuousClock.now }
     if let now, let warmAt, now >= warmAt { self.warmAt = nil }
     let choice = balancer.pick(configuration.policy, of: lanes.count, random: &random) {
@@ -88,6 +90,19 @@ extension ClientChannel.State {
     let isComing = wantExtra(
       to: lane.subchannel.address, for: trafficClass, on: loop ?? lane.subchannel.executor, &work)
     return (lane, work, choice.isFull && isComing)
+  }
+
+  /// Returns the lanes of other backends, ejected ones if need be; the same ones if there are none.
+  ///
+  /// A backend that dies takes all its connections with it, but their ends arrive one by one.
+  private func others(
+    _ lanes: [ClientChannel.Lane], than previous: [BackendID]
+  ) -> [ClientChannel.Lane] {
+    for candidates in [lanes, ejectedLanes] {
+      let others = candidates.filter { !previous.contains(BackendID($0.subchannel.endpoint)) }
+      if !others.isEmpty { return others }
+    }
+    return lanes
   }
 
   /// Requests another connection to a backend whose streams are all in use, or to which there is
@@ -138,16 +153,14 @@ extension ClientChannel.State {
     return isPending
   }
 
-  /// Returns the backends that calls can use; with pick_first, one backend and all connections to
-  /// it.
+  /// Returns the connected backends, ejected or not; with pick_first, one backend and all
+  /// connections to it.
   func usableSubchannels(_ configuration: ClientConfiguration) -> [(Subchannel, Connection)] {
     if isStopped { return [] }
     let usable = subchannels.compactMap { subchannel in
       subchannel.state.withLock(\.usable).map { (subchannel, $0) }
     }
-    guard case .pickFirst = configuration.policy, usable.count > 1 else {
-      return admitted(usable, configuration)
-    }
+    guard case .pickFirst = configuration.policy, usable.count > 1 else { return usable }
     // pick_first keeps the backend that it has.
     let chosen = usable.first { one in lanes.contains { $0.connection === one.1 } }
     let address = (chosen ?? usable[0]).0.address

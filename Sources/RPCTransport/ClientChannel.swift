@@ -45,6 +45,8 @@ public final class ClientChannel: LoopChannel {
     var subchannels: [Subchannel] = []
     /// The connections that calls can use, as of the last change.
     var lanes: [Lane] = []
+    /// The lanes of ejected backends, where not all calls use them.
+    var ejectedLanes: [Lane] = []
     /// The lanes as callers see them.
     var views: [View: [Lane]] = [:]
     var balancer = Balancer()
@@ -163,7 +165,7 @@ public final class ClientChannel: LoopChannel {
     let picked = state.withLock { state -> (lane: Lane?, work: Work)? in
       let turn = state.balancer
       guard !state.isStopped,
-        let (lane, work, isCrowded) = state.pickLane(configuration, options.trafficClass, on: loop)
+        let (lane, work, isCrowded) = state.pickLane(configuration, options, on: loop)
       else { return nil }
       if lane.connection.executor === loop, !isCrowded { return (lane, work) }
       // The call will pick again, and it is still the turn of the same backend.
@@ -275,6 +277,7 @@ public final class ClientChannel: LoopChannel {
     let subchannels = state.withLock { state in
       state.isStopped = true
       state.lanes = []
+      state.ejectedLanes = []
       state.views = [:]
       return state.subchannels
     }

@@ -217,6 +217,8 @@ extension Connection {
 
   var isDraining: Bool { drainFlag.load(ordering: .acquiring) }
 
+  var backend: BackendID? { client?.endpoint.map { BackendID($0) } }
+
   /// Drains the connection: tells the peer to open no new streams, lets running calls end, then
   /// closes.
   ///

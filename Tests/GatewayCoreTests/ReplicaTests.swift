@@ -116,6 +116,83 @@ struct ReplicaTests {
     await channel.shutdown()
   }
 
+  /// Opens a call after attempts at those replicas, and returns the replica that it was sent to.
+  private func backend(
+    _ channel: ClientChannel, after previous: [BackendID?] = []
+  ) async throws -> BackendID? {
+    var options = ExchangeOptions()
+    options.previousBackends = previous.compactMap(\.self)
+    let exchange = try await channel.openExchange(
+      RequestHead(path: "/a.B/C", metadata: [:]), options: options
+    ) { $0 }
+    await exchange.finish()
+    _ = try? await exchange.outcome()
+    return exchange.backend
+  }
+
+  @Test("the next attempt of a call goes to another replica, if there is one")
+  func anotherAttempt() async throws {
+    let channel = try await channel(to: [AnyBackend(), AnyBackend(), AnyBackend()]) { _ in }
+    for _ in 0..<20 {
+      var tried: [BackendID?] = []
+      for _ in 0..<3 {
+        tried.append(try await backend(channel, after: tried))
+        // The turns of other calls.
+        _ = try await backend(channel)
+      }
+      #expect(Set(tried).count == 3)
+      #expect(tried.contains(try await backend(channel, after: tried)))
+    }
+    await channel.shutdown()
+  }
+
+  @Test("the next attempt of a call goes to an ejected replica rather than to the same one")
+  func attemptInNeed() async throws {
+    var bad = AnyBackend()
+    bad.answer = Self.unavailable
+    let channel = try await channel(to: [bad, AnyBackend()]) {
+      $0.outlierDetection = OutlierDetection()
+      $0.outlierDetection?.consecutiveGatewayFailure = 1
+    }
+    for _ in 0..<2 { _ = try await call(channel) }
+    #expect(channel.standings.map(\.state) == [.ejected, .ready])
+    let good = try await backend(channel)
+    for _ in 0..<5 { #expect(try await backend(channel) == good) }
+    #expect(bad.opened.value == 1)
+    let other = try await backend(channel, after: [good])
+    #expect(other != nil && other != good)
+    #expect(bad.opened.value == 2)
+    await channel.shutdown()
+  }
+
+  @Test("calls at once are retried elsewhere, however their turns come", .timeLimit(.minutes(1)))
+  func retriesElsewhere() async throws {
+    var bad = AnyBackend()
+    bad.answer = Self.unavailable
+    let registry = HealthRegistry()
+    registry.set("", .serving)
+    let good = try await loopback.serve(services: [HealthService(registry: registry)])
+    let targets = [try await loopback.serve(handlers: [bad]).address, good.address]
+    var configuration = ClientConfiguration(targets: targets)
+    let retry = RetryPolicy(attemptsMax: 2, initialBackoff: .milliseconds(1))
+    configuration.serviceConfig = ServiceConfig(
+      methods: [MethodConfig(names: [.init()], execution: .retry(retry))])
+    let channel = try ClientChannel(configuration: configuration, loops: loopback.loops)
+    channel.connect()
+    try await eventually { channel.standings.allSatisfy(\.isReady) }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for _ in 0..<8 {
+        group.addTask {
+          let client = HealthClient(channel)
+          for _ in 0..<25 { _ = try await client.check(HealthCheckRequest()) }
+        }
+      }
+      try await group.waitForAll()
+    }
+    #expect(bad.opened.value > 0)
+    await channel.shutdown()
+  }
+
   @Test("a replica without any response until the deadline is ejected")
   func silence() async throws {
     var frozen = AnyBackend()

@@ -135,7 +135,7 @@ final class DirectCall: ExchangeListener, @unchecked Sendable {
     guard !part.isEmpty else { return }
     if !hasAnswer {
       if request.isWhole, part.isRefusal {
-        return goOn(after: .unanswered(.refused, .refusal(service, part)))
+        return goOn(after: .unanswered(.refused, service.backend, .refusal(service, part)))
       }
       if let fault = part.head.flatMap(reading.fault(ofHead:)) { return end(.failed(fault)) }
       if let notice { part.head?.add(contentsOf: notice.fields) }
@@ -166,7 +166,7 @@ final class DirectCall: ExchangeListener, @unchecked Sendable {
     if !hasAnswer, let (failure, last) = reading.resendable(error, reason) {
       // A call that was certainly not processed begins anew although its request goes on.
       if request.isWhole || request.isKept && failure == .unprocessed {
-        return goOn(after: .unanswered(failure, .outcome(.failed(last))))
+        return goOn(after: .unanswered(failure, service.backend, .outcome(.failed(last))))
       }
       return end(.failed(last))
     }

@@ -93,6 +93,7 @@ final class ForwardedCall: Sendable {
   func send(after first: Opened? = nil) async -> Outcome {
     if first == nil { backend.budget.deposit() }
     var resending = Resending(isIdempotent: route.traits.isIdempotent)
+    var backends: [BackendID] = []
     var opened = first
     // Whether the service may have processed an attempt.
     var isDoubtful = false
@@ -101,14 +102,15 @@ final class ForwardedCall: Sendable {
       if let made = opened.take() {
         attempt = made
       } else {
-        attempt = await open(request, previous: resending.attempts - 1)
+        attempt = await open(request, previous: resending.attempts - 1, after: backends)
       }
       switch attempt {
       case .over(let outcome): return settled(outcome, isDoubtful)
       case .streaming(let service): opened = await pump(service)
       case .answering(let service, let part):
         return await pumpResponse(service, first: part)
-      case .unanswered(let failure, let last):
+      case .unanswered(let failure, let tried, let last):
+        if let tried { backends.append(tried) }
         if failure != .unprocessed { isDoubtful = true }
         let verdict = resending.verdict(
           on: failure, mayRetry: backend.budget.withdraw, random: { .random(in: 0..<1) })
@@ -167,7 +169,7 @@ final class ForwardedCall: Sendable {
     /// The call has ended.
     case over(Outcome)
     /// No response began, and the request can be sent again; `Last` applies if it is not.
-    case unanswered(Resending.Failure, Last)
+    case unanswered(Resending.Failure, BackendID?, Last)
     /// The request is not complete; the rest is to be forwarded.
     case streaming(ClientExchange)
     /// The complete request was sent, and the first part of the response is here.
@@ -191,12 +193,14 @@ final class ForwardedCall: Sendable {
 
   /// Opens the exchange and sends the buffered part of the request. If that is all of it, the first
   /// part of the response is awaited in the same step.
-  private func open(_ request: ForwardedRequest, previous: Int) async -> Opened {
+  private func open(
+    _ request: ForwardedRequest, previous: Int, after backends: [BackendID]
+  ) async -> Opened {
     let head = InwardHead.attempt(inward, deadline, previous: previous)
+    var options = request.options(deadline, for: caller)
+    options.previousBackends = backends
     do {
-      return try await backend.channel.openExchange(
-        head, options: request.options(deadline, for: caller)
-      ) { service in
+      return try await backend.channel.openExchange(head, options: options) { service in
         if let refusal = self.opened(service) {
           service.exchange.reset(.cancel)
           return .over(.failed(refusal))
@@ -206,10 +210,11 @@ final class ForwardedCall: Sendable {
         do throws(RPCError) {
           let part = try await service.inbox.nextPart(expectsHead: true)
           return part.isRefusal
-            ? .unanswered(.refused, .refusal(service, part)) : .answering(service, part)
+            ? .unanswered(.refused, service.backend, .refusal(service, part))
+            : .answering(service, part)
         } catch {
           service.exchange.reset(.cancel)
-          return self.unanswered(error, service.inbox.closeReason)
+          return self.unanswered(error, service)
         }
       }
     } catch let error as RPCError {
@@ -220,12 +225,13 @@ final class ForwardedCall: Sendable {
   }
 
   /// Returns how to proceed with a call that ended before its response began.
-  private func unanswered(_ error: RPCError, _ reason: CloseReason?) -> Opened {
+  private func unanswered(_ error: RPCError, _ service: ClientExchange) -> Opened {
+    let reason = service.inbox.closeReason
     let outcome = outcome(of: error)
     guard let (failure, last) = reading.resendable(error, reason) else { return .over(outcome) }
     // A call that the gateway itself refused is not retried.
     if reason?.isUnseen != true, refusal != nil { return .over(outcome) }
-    return .unanswered(failure, .outcome(.failed(last)))
+    return .unanswered(failure, service.backend, .outcome(.failed(last)))
   }
 
   // MARK: - Pumping
@@ -242,7 +248,7 @@ final class ForwardedCall: Sendable {
     }
     let reason = await service.exchange.onLoop { service.inbox.closeReason }
     guard reason?.isUnseen == true, request.isKept else { return .over(outcome) }
-    return .unanswered(.unprocessed, .outcome(outcome))
+    return .unanswered(.unprocessed, service.backend, .outcome(outcome))
   }
 
   private func pumpRequest(_ service: ClientExchange) async {
