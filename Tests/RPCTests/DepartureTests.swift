@@ -73,7 +73,10 @@ struct DepartureTests {
       }
     }
     try #require(connected == 0)
-    try #require(bytes.withUnsafeBytes { write(socket, $0.baseAddress, $0.count) } == bytes.count)
+    let sent = bytes.withUnsafeBytes {
+      send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+    }
+    try #require(sent == bytes.count)
   }
 
   /// Returns how many calls began while a client that sent these bytes was gone before anybody read

@@ -77,7 +77,10 @@ final class Gate: Sendable {
       var rest = passed(bytes[..<count])
       let isWhole = rest.count == count
       while !rest.isEmpty {
-        let sent = rest.withUnsafeBytes { write(to, $0.baseAddress, $0.count) }
+        // Without SIGPIPE, which would end the whole run.
+        let sent = rest.withUnsafeBytes {
+          send(to, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+        }
         if sent <= 0 { break }
         rest = rest.dropFirst(sent)
       }
