@@ -161,9 +161,7 @@ extension ClientCall {
   /// Starts an attempt and sends the buffered messages.
   /// - Throws: `AttemptFailure` if its exchange cannot be opened.
   func launch(_ number: Int, previous: Int) async throws {
-    let backends = state.withLock {
-      $0.failedBackends + $0.live.compactMap(\.exchange.backend)
-    }
+    let backends = state.withLock { $0.failedBackends }
     do {
       try await plan.open(
         channel, attempt: number, previous: previous, after: backends
