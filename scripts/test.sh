@@ -15,8 +15,8 @@
 #   FILTER=HTTP2 scripts/test.sh unit  only tests whose name holds it
 #
 # A failed stage does not hide the next ones, except that nothing runs on a failed build. At the end
-# every failed test has a line ("failed: …"); the last line counts tests and is alone on its line:
-# "N passed, N failed". Exit status 0 means all is well.
+# every failed test has a line ("failed: …") and every stage another; the last line counts tests and
+# is alone on its line: "N passed, N failed". Exit status 0 means all is well.
 # YIJIA_STRICT=0 lets warnings pass.
 set -uo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -80,11 +80,13 @@ pytest() { # STAGE LIMIT FOLDER
   [ $status -eq 5 ] && [ -n "${FILTER:-}" ] || return $status
 }
 
-declare -A verdict seconds
+declare -A verdict seconds status
 run_stage() {
   local name=$1 start=$SECONDS
   say "=== $name"
-  if "stage_$name"; then verdict[$name]=ok; else verdict[$name]=FAILED; fi
+  "stage_$name"
+  status[$name]=$?
+  if [ "${status[$name]}" -eq 0 ]; then verdict[$name]=ok; else verdict[$name]=FAILED; fi
   seconds[$name]=$((SECONDS - start))
   say "--- $name: ${verdict[$name]} after ${seconds[$name]} s"
 }
@@ -105,16 +107,22 @@ plan() {
 summary() {
   local name broken=0 verdict_of_all=ok passed failed skipped failure
   local -a counted
+  mapfile -t counted < <("$ROOT/scripts/count-tests.sh" "$RESULTS"/*.xml)
+  read -r passed failed skipped <<<"${counted[0]}"
   say ""
+  for failure in "${counted[@]:1}"; do say "failed: $failure"; done
+  for name in unit conformance integration; do
+    [ "${verdict[$name]:-}" = FAILED ] || continue
+    # A runner that died, at whatever moment, may have no failed test.
+    say "failed: stage $name, status ${status[$name]}; passed, failed, skipped tests:" \
+      "$("$ROOT/scripts/count-tests.sh" "$RESULTS/$name.xml" | head -n 1)"
+  done
   for name in "${stages[@]}"; do
     printf '%-12s %-8s %5s s\n' "$name" "${verdict[$name]:-skipped}" "${seconds[$name]:-0}"
     [ "${verdict[$name]:-skipped}" = ok ] || broken=$((broken + 1))
   done
   [ $broken -eq 0 ] || verdict_of_all=FAILED
   printf '%-12s %-8s %5s s\n' all "$verdict_of_all" "$SECONDS"
-  mapfile -t counted < <("$ROOT/scripts/count-tests.sh" "$RESULTS"/*.xml)
-  read -r passed failed skipped <<<"${counted[0]}"
-  for failure in "${counted[@]:1}"; do say "failed: $failure"; done
   # A stage without tests of its own, and a run that crashed before it could say, fail as one.
   [ $broken -eq 0 ] || [ "$failed" -gt 0 ] || failed=$broken
   if [ $broken -eq 0 ] && [ "$failed" -gt 0 ]; then broken=1; fi
