@@ -3,7 +3,7 @@
 # through the service's own query; and through the gateway, by name (GetMember) and by resident ID
 # (ListMembers), and the coverage of all of them. The ratio counts.
 #
-#   bench/scale.sh fill    fills what is not filled yet; it may be stopped and called again
+#   bench/scale.sh fill    fills what is not filled yet; a store that was not finished begins anew
 #   bench/scale.sh read    reads from the stores, and prints the table
 #   bench/scale.sh ask     asks through a gateway, and prints the table
 #   bench/scale.sh clean   stops the server and removes the data
@@ -44,6 +44,14 @@ Y
   say "$store/members.yaml"
 }
 
+# Removes a store that was not filled to its end.
+discard() { # ENGINE MEMBERS
+  case $1 in
+    sqlite) rm -rf "${DATA:?}/$1-$2" ;;
+    postgres) psql -q "$(sed -n 2p "$DATA/server")" -c "DROP SCHEMA IF EXISTS scale$2 CASCADE" ;;
+  esac
+}
+
 fill() {
   local engine count
   if [[ " $ENGINES " == *" postgres "* ]] && [ ! -f "$DATA/server" ]; then
@@ -56,6 +64,7 @@ fill() {
   for engine in $ENGINES; do
     for count in "$SMALL" "$MEMBERS"; do
       [ ! -f "$DATA/$engine-$count/filled" ] || continue
+      discard "$engine" "$count"
       "$OURS" make --config "$(config "$engine" "$count")" --members "$count"
       touch "$DATA/$engine-$count/filled"
       [ "$engine" != postgres ] || psql -q "$(sed -n 2p "$DATA/server")" -c "VACUUM ANALYZE"
