@@ -16,8 +16,6 @@ command -v h2load >/dev/null || die "needs h2load: apt-get install nghttp2-clien
 . bench/suite.sh
 
 prepare sqlite
-say 'limits: [{methods: [], calls_per_second: 1000000, burst: 1000000, streams_max: 100000}]' \
-  >>"$work/sqlite/gateway.yaml"
 start sqlite
 key=$(sed -n 's/.*"partner_api_key" *: *"\([^"]*\)".*/\1/p' "$work/sqlite/connection.json")
 { # a message of one field, `name`, behind its prefix
